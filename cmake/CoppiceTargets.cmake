@@ -1,0 +1,59 @@
+# The two libraries (each one object library behind a static and a shared target) and the command-line program.
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy>=1.0)
+find_package(ZLIB REQUIRED)
+find_package(nlohmann_json 3.9 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+
+# Headers are included as <coppice/core/tensor.h>: one link per top-level folder.
+set(COPPICE_INCLUDE_ROOT ${PROJECT_BINARY_DIR}/include)
+set(COPPICE_ROOMS core autograd ops cuda models sparsity trainers)
+file(MAKE_DIRECTORY ${COPPICE_INCLUDE_ROOT}/coppice)
+foreach(room ${COPPICE_ROOMS})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${room} ${COPPICE_INCLUDE_ROOT}/coppice/${room} SYMBOLIC)
+endforeach()
+
+file(GLOB_RECURSE COPPICE_SOURCES CONFIGURE_DEPENDS core/*.cpp autograd/*.cpp ops/*.cpp cuda/stubs/*.cpp models/*.cpp
+     sparsity/*.cpp)
+file(GLOB_RECURSE COPPICE_TRAIN_SOURCES CONFIGURE_DEPENDS trainers/*.cpp)
+list(FILTER COPPICE_TRAIN_SOURCES EXCLUDE REGEX "/trainers/cli/main\\.cpp$")
+
+function(coppice_object_library name)
+  add_library(${name} OBJECT ${ARGN})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                                           VISIBILITY_INLINES_HIDDEN ON)
+  target_include_directories(${name} PUBLIC ${COPPICE_INCLUDE_ROOT})
+  target_link_libraries(${name} PRIVATE coppice_compiler)
+endfunction()
+
+coppice_object_library(coppice_objects ${COPPICE_SOURCES})
+target_link_libraries(coppice_objects PRIVATE PkgConfig::HWY ZLIB::ZLIB nlohmann_json::nlohmann_json Threads::Threads)
+
+add_library(coppice_static STATIC $<TARGET_OBJECTS:coppice_objects>)
+target_include_directories(coppice_static PUBLIC ${COPPICE_INCLUDE_ROOT})
+target_link_libraries(coppice_static PRIVATE coppice_compiler PkgConfig::HWY ZLIB::ZLIB Threads::Threads)
+
+add_library(coppice_shared SHARED $<TARGET_OBJECTS:coppice_objects>)
+target_include_directories(coppice_shared PUBLIC ${COPPICE_INCLUDE_ROOT})
+target_link_libraries(coppice_shared PRIVATE coppice_compiler PkgConfig::HWY ZLIB::ZLIB Threads::Threads)
+set_target_properties(coppice_shared PROPERTIES OUTPUT_NAME coppice VERSION ${PROJECT_VERSION}
+                                                SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+set_target_properties(coppice_static PROPERTIES OUTPUT_NAME coppice)
+
+if(COPPICE_TRAIN_SOURCES)
+  coppice_object_library(coppice_train_objects ${COPPICE_TRAIN_SOURCES})
+  target_link_libraries(coppice_train_objects PRIVATE CLI11::CLI11 nlohmann_json::nlohmann_json Threads::Threads)
+  add_library(coppice_train_static STATIC $<TARGET_OBJECTS:coppice_train_objects>)
+  target_link_libraries(coppice_train_static PUBLIC coppice_static PRIVATE coppice_compiler)
+  add_library(coppice_train_shared SHARED $<TARGET_OBJECTS:coppice_train_objects>)
+  target_link_libraries(coppice_train_shared PUBLIC coppice_shared PRIVATE coppice_compiler)
+  set_target_properties(coppice_train_static PROPERTIES OUTPUT_NAME coppice_train)
+  set_target_properties(coppice_train_shared PROPERTIES OUTPUT_NAME coppice_train VERSION ${PROJECT_VERSION}
+                                                        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  if(EXISTS ${PROJECT_SOURCE_DIR}/trainers/cli/main.cpp)
+    add_executable(coppice_cli trainers/cli/main.cpp)
+    set_target_properties(coppice_cli PROPERTIES OUTPUT_NAME coppice)
+    target_link_libraries(coppice_cli PRIVATE coppice_train_static coppice_compiler CLI11::CLI11)
+  endif()
+endif()

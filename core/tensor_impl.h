@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+
+#include <coppice/core/tensor.h>
+
+namespace coppice {
+
+/// What core knows of a tensor's history: that it must be kept alive and freed. autograd/ derives from it.
+struct AutogradMeta : RefCounted<AutogradMeta> {
+  virtual ~AutogradMeta() = default;
+};
+
+/// What a Tensor handle points to.
+struct TensorImpl : RefCounted<TensorImpl> {
+  IntrusivePtr<Storage> storage;  // null for Masked
+  Shape shape;
+  Strides strides;
+  std::int64_t offset = 0;
+  std::int64_t numel = 0;
+  DType dtype = kFloat32;
+  Layout layout = Layout::Strided;
+  MemoryFormat format = MemoryFormat::Contiguous;
+  bool contiguous = true;
+  Device device;
+  IntrusivePtr<AutogradMeta> autograd;
+  std::shared_ptr<WeightState> weight_state;
+
+  ~TensorImpl();
+};
+
+namespace detail {
+/// A tensor on existing storage, without history.
+COPPICE_API Tensor make_view(const IntrusivePtr<Storage>& storage, const Shape& shape, const Strides& strides,
+                             std::int64_t offset, DType dtype);
+/// Throws where writing `tensor` in place would falsify recorded history (defined in autograd/).
+COPPICE_API void check_writable(const Tensor& tensor, const char* op);
+/// As Tensor's in-place methods, without that check: for the engine, optimisers and kernels.
+COPPICE_API void copy_into(const Tensor& destination, const Tensor& source);
+COPPICE_API void add_into(const Tensor& destination, const Tensor& source, double alpha);
+COPPICE_API Tensor detached(const Tensor& tensor);
+COPPICE_API Tensor raw_contiguous(const Tensor& tensor);
+COPPICE_API Tensor raw_cast(const Tensor& tensor, DType dtype);
+}  // namespace detail
+
+}  // namespace coppice

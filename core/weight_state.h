@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include <coppice/core/export.h>
+#include <coppice/core/mask.h>
+#include <coppice/core/tensor.h>
+
+namespace coppice {
+
+/// Whether a weight that is pruned keeps its value, asleep (`dormant`), or loses it.
+enum class Dormant : std::uint8_t { Drop, Keep };
+/// What a woken weight starts an exploration from: 0, its dormant value (0 if it has none), or a given tensor.
+enum class WakeValue : std::uint8_t { Zero, Dormant, Init };
+/// What a grown weight continues with: the value it was explored to, or 0. A weight that was not awake starts at 0
+/// (or at its dormant value with Explored, if one is kept).
+enum class GrownValue : std::uint8_t { Explored, Zero };
+/// What happens to the optimiser state of a grown weight: zero, or kept where there is one.
+enum class NewbornState : std::uint8_t { Zero, Keep };
+/// The gradient asked of the next backward: packed over `trainable`, dense (for criteria that look at dead weights),
+/// or none.
+enum class GradientKind : std::uint8_t { Trainable, Dense, None };
+
+/// A structure a kernel derives from the masks (offsets, permutations), cached until a mask changes.
+struct COPPICE_API KernelStructure {
+  virtual ~KernelStructure();
+  virtual std::int64_t bytes() const = 0;
+};
+
+/// What a Masked tensor shares: which weights are stored, alive, trainable, and have optimiser state; their values.
+///
+///     stored ⊇ alive, stored ⊇ trainable, stateful ⊇ trainable
+///
+/// Values are packed over `stored` and optimiser state over `stateful`, in row-major order of the dense shape; a
+/// gradient of kind Trainable is packed over `trainable`. Above kDenseStorage density `stored` is everything, so the
+/// packed values *are* the dense array, with zeros where nothing is alive.
+///
+/// The four transitions keep every entry not named bit-identical and leave counts exact.
+///
+/// | transition | alive | trainable | values | optimiser state |
+/// |---|---|---|---|---|
+/// | prune(D) | − D | − D | kept as dormant or dropped | dropped |
+/// | wake(E) | + E | = E (frozen) or = alive | zero, dormant or given | E fresh; the rest untouched |
+/// | grow(G) | + G, the other woken stay awake | unchanged | explored or zero | fresh or kept |
+/// | sleep() | = before waking + G | = alive | the woken rest dropped (or dormant) | of the woken rest dropped |
+class COPPICE_API WeightState {
+ public:
+  static constexpr double kDenseStorage = 0.5;
+
+  /// Values of `dense` (f32 or f64, contiguous or not) where `alive` is set. Everything alive is trainable.
+  WeightState(const Tensor& dense, const Mask& alive);
+  ~WeightState();
+
+  const Shape& shape() const { return stored_.shape(); }
+  DType dtype() const { return values_.dtype(); }
+  const Mask& stored() const { return stored_; }
+  const Mask& alive() const { return alive_; }
+  const Mask& trainable() const { return trainable_; }
+  const Mask& stateful() const { return stateful_; }
+  /// Woken and not yet put to sleep; none outside an exploration.
+  const Mask& awake() const { return awake_; }
+
+  /// One-dimensional, stored().count() elements, in slot order. Optimisers write it in place, through bump_values().
+  const Tensor& values() const { return values_; }
+  /// Says that values() were written.
+  void bump_values() { ++value_version_; }
+  /// Changes whenever any of the sets changes.
+  std::uint64_t mask_version() const { return mask_version_; }
+  /// Changes whenever a value or a set changes.
+  std::uint64_t value_version() const { return value_version_; }
+
+  GradientKind gradient_kind() const { return gradient_kind_; }
+  void set_gradient_kind(GradientKind kind) { gradient_kind_ = kind; }
+
+  // --- optimiser state: named vectors over stateful()
+  /// The vector of that name, zeros at first use.
+  Tensor& state(const std::string& name);
+  const std::map<std::string, Tensor>& states() const { return states_; }
+  void clear_states() { states_.clear(); }
+
+  // --- dense views, without history
+  /// Dense values: those of `alive`, 0 elsewhere.
+  Tensor to_dense() const;
+  void expand_into(const Tensor& dense) const;
+  /// The elements of a dense tensor at the set positions of one of the masks, packed.
+  static Tensor gather(const Tensor& dense, const Mask& at);
+  /// A dense tensor of zeros with packed values at the set positions.
+  static Tensor scatter(const Tensor& packed, const Mask& at);
+  /// Elements of a vector packed over `from` for the positions of `to`; `fill` where `from` has none. One pass.
+  static Tensor remap(const Tensor& packed, const Mask& from, const Mask& to, double fill = 0.0);
+  /// Writes the alive values from a dense tensor; nothing else changes.
+  void assign(const Tensor& dense);
+
+  // --- transitions (table above). Each throws `[WeightState] …` when a set is not where it must be.
+  void prune(const Mask& drop, Dormant dormant = Dormant::Drop);
+  void wake(const Mask& explore, WakeValue start = WakeValue::Zero, bool freeze_alive = true, const Tensor& init = {});
+  void grow(const Mask& grown, GrownValue value = GrownValue::Explored, NewbornState newborn = NewbornState::Zero);
+  void sleep(Dormant dormant = Dormant::Drop);
+  /// Forgets every dormant value.
+  void drop_dormant();
+  /// Restricts what is trained (fine-tuning of survivors, freezing); `trainable` must be alive.
+  void set_trainable(const Mask& trainable);
+  /// Replaces the whole state, as a checkpoint does: `values` packed over `stored`. Throws unless the sets nest.
+  void restore(const Mask& stored, const Mask& alive, const Mask& trainable, const Mask& stateful,
+               const Tensor& values);
+
+  /// Everything held for this weight but its gradient, in bytes: values, masks, optimiser state, kernel structure.
+  std::int64_t bytes() const;
+
+  /// The kernel structure of type S for the present masks; `build()` makes it (a shared_ptr<const S>) when there is
+  /// none yet. Threads may ask at once.
+  template <class S, class Build>
+  std::shared_ptr<const S> structure(Build&& build) const {
+    const std::lock_guard lock(structure_mutex_);
+    if (structure_version_ != mask_version_ || !dynamic_cast<const S*>(structure_.get())) {
+      structure_ = build();
+      structure_version_ = mask_version_;
+    }
+    return std::static_pointer_cast<const S>(structure_);
+  }
+
+ private:
+  Mask stored_, alive_, trainable_, stateful_, awake_;
+  Tensor values_;
+  std::map<std::string, Tensor> states_;
+  std::uint64_t mask_version_ = 1;
+  std::uint64_t value_version_ = 1;
+  GradientKind gradient_kind_ = GradientKind::Trainable;
+  mutable std::mutex structure_mutex_;
+  mutable std::shared_ptr<const KernelStructure> structure_;
+  mutable std::uint64_t structure_version_ = 0;
+};
+
+}  // namespace coppice
