@@ -110,7 +110,7 @@ class COPPICE_API Tensor {
   std::vector<T> to_vector() const;
 
   // --- views and copies (differentiable; defined in ops/view.cpp)
-  Tensor view(const Dims& shape) const;       ///< throws where a copy would be needed; one size may be -1
+  Tensor view(const Dims& shape) const;     ///< throws where a copy would be needed; one size may be -1
   Tensor reshape(const Dims& shape) const;  ///< a view where possible, else a copy; one size may be -1
   Tensor flatten(int start_dim = 0, int end_dim = -1) const;
   Tensor permute(const Dims& order) const;

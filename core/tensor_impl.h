@@ -30,6 +30,12 @@ struct TensorImpl : RefCounted<TensorImpl> {
 };
 
 namespace detail {
+/// The strides with which a tensor is read at a shape it broadcasts to.
+COPPICE_API Strides broadcast_strides(const Shape& shape, const Strides& strides, const Shape& target);
+/// The implementation, or an Error for an undefined tensor.
+COPPICE_API TensorImpl& require(const Tensor& tensor);
+/// As require, and an Error unless the tensor is dense (`[op] expects a dense tensor …`).
+COPPICE_API TensorImpl& require_strided(const Tensor& tensor, const char* op);
 /// A tensor on existing storage, without history.
 COPPICE_API Tensor make_view(const IntrusivePtr<Storage>& storage, const Shape& shape, const Strides& strides,
                              std::int64_t offset, DType dtype);
