@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
-#include <optional>
 #include <span>
+#include <utility>
 
 #include <coppice/core/export.h>
 #include <coppice/core/shape.h>
@@ -16,7 +16,13 @@ namespace coppice {
 class Generator;
 class Tensor;
 
-/// The structure a mask must keep: any set, N of every M, r × c blocks, V outputs sharing their columns, or channels.
+/// The structure a mask must keep. Rows are dimension 0, columns all others flattened.
+///
+/// Free           any set
+/// Nm             at most N of every M neighbours along the last dimension, which M divides
+/// Block          r × c blocks of the matrix are all or nothing; blocks at the far edges may be cut
+/// SharedColumns  V neighbouring rows have the same columns
+/// Channels       whole channels: the product of a set of rows (outputs) and a set of dimension-1 indices (inputs)
 struct COPPICE_API Pattern {
   enum class Kind : std::uint8_t { Free, Nm, Block, SharedColumns, Channels };
   Kind kind = Kind::Free;
@@ -33,14 +39,16 @@ struct COPPICE_API Pattern {
 /// One bit per weight over a dense shape, with a rank directory: an immutable value that is cheap to copy.
 ///
 /// Position p is the row-major index in the dense shape; the slot of a set position is its rank, the number of set
-/// positions before it. Counts are exact. Costs 1.0625 bits per weight.
+/// positions before it. Counts are exact. Costs 1.0625 bits per weight; at most 2^32 weights.
 class COPPICE_API Mask {
  public:
   Mask() = default;
   static Mask none(const Shape& shape);
   static Mask all(const Shape& shape);
-  /// From 64-bit words, bit p % 64 of word p / 64 for position p; bits past the end must be 0. Throws otherwise.
+  /// Takes over 64-bit words, bit p % 64 of word p / 64 for position p. Throws where bits past the end are not 0.
   static Mask from_words(const Shape& shape, Buffer<std::uint64_t> words, Pattern pattern = {});
+  /// Set at the given positions, in any order. Throws where one is out of range or given twice.
+  static Mask from_positions(const Shape& shape, std::span<const std::int64_t> positions);
   /// Set where the bool (or u8) tensor is non-zero.
   static Mask from_tensor(const Tensor& tensor);
   /// Set where the dense tensor differs from 0.
@@ -98,6 +106,12 @@ class COPPICE_API Mask {
  private:
   struct Data;
   explicit Mask(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+  /// Counts the words and lays out the directory.
+  static Mask build(const Shape& shape, Buffer<std::uint64_t> words);
+  template <class Combine>
+  static Mask combine(const Mask& a, const Mask& b, const char* op, Combine combine);
+  const Data& data() const;
+  void check_pattern(Pattern pattern) const;
   std::shared_ptr<const Data> data_;
 };
 

@@ -5,7 +5,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <coppice/core/export.h>
 #include <coppice/core/mask.h>
@@ -13,8 +14,9 @@
 
 namespace coppice {
 
-/// Whether a weight that is pruned keeps its value, asleep (`dormant`), or loses it.
-enum class Dormant : std::uint8_t { Drop, Keep };
+/// What becomes of the value of a weight that is pruned or put to sleep: lost, kept asleep (`dormant`), or, for a
+/// woken one, the dormant value it had before waking (lost if it had none; Drop for a prune).
+enum class Dormant : std::uint8_t { Drop, Keep, Restore };
 /// What a woken weight starts an exploration from: 0, its dormant value (0 if it has none), or a given tensor.
 enum class WakeValue : std::uint8_t { Zero, Dormant, Init };
 /// What a grown weight continues with: the value it was explored to, or 0. A weight that was not awake starts at 0
@@ -32,13 +34,24 @@ struct COPPICE_API KernelStructure {
   virtual std::int64_t bytes() const = 0;
 };
 
+/// The sets of a weight, as a checkpoint holds them. Undefined means: trainable = alive, stateful = trainable, nothing
+/// awake, nothing dormant.
+struct COPPICE_API WeightSets {
+  Mask alive;
+  Mask trainable;
+  Mask stateful;
+  Mask awake;
+  Mask dormant;
+};
+
 /// What a Masked tensor shares: which weights are stored, alive, trainable, and have optimiser state; their values.
 ///
-///     stored ⊇ alive, stored ⊇ trainable, stateful ⊇ trainable
+///     stored ⊇ alive ⊇ stateful ⊇ trainable, alive ⊇ awake
 ///
 /// Values are packed over `stored` and optimiser state over `stateful`, in row-major order of the dense shape; a
-/// gradient of kind Trainable is packed over `trainable`. Above kDenseStorage density `stored` is everything, so the
-/// packed values *are* the dense array, with zeros where nothing is alive.
+/// gradient of kind Trainable is packed over `trainable`. `stored` is `alive`, or, above kDenseStorage density,
+/// everything: then the packed values *are* the dense array, with zeros where nothing is alive. Dormant values lie
+/// apart, so neither kernels nor optimisers meet them.
 ///
 /// The four transitions keep every entry not named bit-identical and leave counts exact.
 ///
@@ -46,7 +59,7 @@ struct COPPICE_API KernelStructure {
 /// |---|---|---|---|---|
 /// | prune(D) | − D | − D | kept as dormant or dropped | dropped |
 /// | wake(E) | + E | = E (frozen) or = alive | zero, dormant or given | E fresh; the rest untouched |
-/// | grow(G) | + G, the other woken stay awake | unchanged | explored or zero | fresh or kept |
+/// | grow(G) | + G, the other woken stay awake | + G | explored or zero | fresh or kept |
 /// | sleep() | = before waking + G | = alive | the woken rest dropped (or dormant) | of the woken rest dropped |
 class COPPICE_API WeightState {
  public:
@@ -62,8 +75,13 @@ class COPPICE_API WeightState {
   const Mask& alive() const { return alive_; }
   const Mask& trainable() const { return trainable_; }
   const Mask& stateful() const { return stateful_; }
-  /// Woken and not yet put to sleep; none outside an exploration.
+  /// Woken and neither grown nor put to sleep since; none outside an exploration.
   const Mask& awake() const { return awake_; }
+  /// Not alive (or awake), with a value kept for a later wake() or grow().
+  const Mask& dormant() const { return dormant_; }
+  /// The dormant values, packed over dormant().
+  const Tensor& dormant_values() const { return dormant_values_; }
+  WeightSets sets() const { return {alive_, trainable_, stateful_, awake_, dormant_}; }
 
   /// One-dimensional, stored().count() elements, in slot order. Optimisers write it in place, through bump_values().
   const Tensor& values() const { return values_; }
@@ -87,7 +105,7 @@ class COPPICE_API WeightState {
   /// Dense values: those of `alive`, 0 elsewhere.
   Tensor to_dense() const;
   void expand_into(const Tensor& dense) const;
-  /// The elements of a dense tensor at the set positions of one of the masks, packed.
+  /// The elements of a dense tensor at the set positions of a mask, packed.
   static Tensor gather(const Tensor& dense, const Mask& at);
   /// A dense tensor of zeros with packed values at the set positions.
   static Tensor scatter(const Tensor& packed, const Mask& at);
@@ -103,36 +121,46 @@ class COPPICE_API WeightState {
   void sleep(Dormant dormant = Dormant::Drop);
   /// Forgets every dormant value.
   void drop_dormant();
-  /// Restricts what is trained (fine-tuning of survivors, freezing); `trainable` must be alive.
+  /// Restricts what is trained (fine-tuning of survivors, freezing); `trainable` must be alive. What leaves the set is
+  /// frozen: it keeps value and optimiser state.
   void set_trainable(const Mask& trainable);
-  /// Replaces the whole state, as a checkpoint does: `values` packed over `stored`. Throws unless the sets nest.
-  void restore(const Mask& stored, const Mask& alive, const Mask& trainable, const Mask& stateful,
-               const Tensor& values);
+  /// Replaces the whole state, as a checkpoint does: `values` packed over `sets.alive`, `dormant_values` over
+  /// `sets.dormant`; optimiser state is cleared. Throws unless the sets nest, and then changes nothing.
+  void restore(const WeightSets& sets, const Tensor& values, const Tensor& dormant_values = {});
 
   /// Everything held for this weight but its gradient, in bytes: values, masks, optimiser state, kernel structure.
   std::int64_t bytes() const;
 
   /// The kernel structure of type S for the present masks; `build()` makes it (a shared_ptr<const S>) when there is
-  /// none yet. Threads may ask at once.
+  /// none yet. Threads may ask at once; `build` must not ask for a structure of the same weight.
   template <class S, class Build>
   std::shared_ptr<const S> structure(Build&& build) const {
     const std::lock_guard lock(structure_mutex_);
-    if (structure_version_ != mask_version_ || !dynamic_cast<const S*>(structure_.get())) {
-      structure_ = build();
-      structure_version_ = mask_version_;
+    if (structure_version_ != mask_version_) structures_.clear();
+    structure_version_ = mask_version_;
+    for (const std::shared_ptr<const KernelStructure>& structure : structures_) {
+      if (auto found = std::dynamic_pointer_cast<const S>(structure)) return found;
     }
-    return std::static_pointer_cast<const S>(structure_);
+    std::shared_ptr<const S> built = build();
+    structures_.push_back(built);
+    return built;
   }
 
  private:
-  Mask stored_, alive_, trainable_, stateful_, awake_;
+  /// Values and optimiser state move to the new sets; entries without a value or a state start at 0.
+  void move_to(Mask alive, Mask trainable, Mask stateful, Mask awake);
+  void set_dormant(const Mask& dormant, const Tensor& values);
+  void write_values(const Tensor& packed, const Mask& at);
+
+  Mask stored_, alive_, trainable_, stateful_, awake_, dormant_;
   Tensor values_;
+  Tensor dormant_values_;
   std::map<std::string, Tensor> states_;
   std::uint64_t mask_version_ = 1;
   std::uint64_t value_version_ = 1;
   GradientKind gradient_kind_ = GradientKind::Trainable;
   mutable std::mutex structure_mutex_;
-  mutable std::shared_ptr<const KernelStructure> structure_;
+  mutable std::vector<std::shared_ptr<const KernelStructure>> structures_;
   mutable std::uint64_t structure_version_ = 0;
 };
 
