@@ -1,0 +1,296 @@
+// The view-and-copy methods of core/tensor.h: a view is a new shape over the same storage, and its gradient is the
+// opposite view of the output's gradient.
+
+#include <algorithm>
+#include <optional>
+
+#include <coppice/autograd/record.h>
+#include <coppice/core/backend.h>
+#include <coppice/core/tensor_impl.h>
+#include <coppice/ops/reduce.h>
+
+namespace coppice {
+namespace {
+
+bool recording(const Tensor& input) { return detail::needs_record(&input, 1); }
+
+const TensorImpl& check_dense(const Tensor& input, const char* op) {
+  COPPICE_CHECK(input.defined(), "[", op, "] expects a defined tensor");
+  COPPICE_CHECK(input.layout() == Layout::Strided, "[", op, "] expects a dense tensor; got ", input.layout(), " ",
+                input.shape(), "; use to_dense()");
+  return *input.impl();
+}
+
+Tensor view_of(const TensorImpl& impl, const Shape& shape, const Strides& strides, std::int64_t offset) {
+  return detail::make_view(impl.storage, shape, strides, offset, impl.dtype);
+}
+
+Shape with_inferred_size(const Dims& wanted, const Shape& from) {
+  int inferred = -1;
+  std::int64_t known = 1;
+  for (int i = 0; i < wanted.rank(); ++i) {
+    if (wanted[i] == -1) {
+      COPPICE_CHECK(inferred < 0, "[reshape] at most one size may be -1; got ", wanted);
+      inferred = i;
+    } else {
+      COPPICE_CHECK(wanted[i] >= 0, "[reshape] sizes must be -1 or more; got ", wanted);
+      known *= wanted[i];
+    }
+  }
+  Dims sizes = wanted;
+  const std::int64_t count = from.numel();
+  if (inferred >= 0) {
+    COPPICE_CHECK(known > 0 && count % known == 0, "[reshape] cannot infer the size -1; got ", from, " to ", wanted);
+    sizes[inferred] = count / known;
+  }
+  const Shape shape(sizes);
+  COPPICE_CHECK(shape.numel() == count, "[reshape] expects the same number of elements; got ", from, " (", count,
+                ") to ", wanted, " (", shape.numel(), ")");
+  return shape;
+}
+
+/// Strides that show `impl` as `shape` without a copy: every run of dimensions that lie in memory as one must be cut
+/// at the borders of the wanted dimensions.
+std::optional<Strides> strides_for_view(const TensorImpl& impl, const Shape& shape) {
+  if (impl.contiguous || impl.numel == 0) return contiguous_strides(shape);
+  Strides strides(shape.span());
+  int wanted = shape.rank() - 1;
+  std::int64_t run_stride = impl.strides[-1];
+  std::int64_t run_size = 1;
+  for (int i = impl.shape.rank() - 1; i >= 0; --i) {
+    run_size *= impl.shape[i];
+    const bool run_ends = i == 0 || (impl.shape[i - 1] != 1 && impl.strides[i - 1] != run_size * run_stride);
+    if (!run_ends) continue;
+    std::int64_t filled = 1;
+    while (wanted >= 0 && (filled < run_size || shape[wanted] == 1)) {
+      strides[wanted] = filled * run_stride;
+      filled *= shape[wanted];
+      --wanted;
+    }
+    if (filled != run_size) return std::nullopt;
+    if (i > 0) run_stride = impl.strides[i - 1];
+    run_size = 1;
+  }
+  return strides;
+}
+
+Tensor recorded_view(const char* op, const Tensor& input, const Shape& shape, const Strides& strides) {
+  Tensor output = view_of(*input.impl(), shape, strides, input.impl()->offset);
+  if (!recording(input)) return output;
+  return record(op, output, {input}, {},
+                [from = input.shape()](const Saved&, const Tensor& d_output) { return d_output.reshape(from); });
+}
+
+/// Elements start, start + step … of one dimension, `count` of them.
+struct Range {
+  int dim;
+  std::int64_t start, count, step;
+};
+
+Tensor raw_range(const Tensor& input, const Range& range) {
+  const TensorImpl& impl = *input.impl();
+  Shape shape = impl.shape;
+  Strides strides = impl.strides;
+  shape[range.dim] = range.count;
+  strides[range.dim] *= range.step;
+  return view_of(impl, shape, strides, impl.offset + range.start * impl.strides[range.dim]);
+}
+
+Tensor take_range(const Tensor& input, const Range& range);
+
+/// Zeros of `shape` with `values` at the range: the gradient of take_range.
+Tensor put_range(const Tensor& values, const Shape& shape, const Range& range) {
+  Tensor output = Tensor::zeros(shape, {.dtype = values.dtype(), .device = values.device()});
+  detail::copy_into(raw_range(output, range), values);
+  return record("slice_backward", output, {values}, {},
+                [range](const Saved&, const Tensor& d_output) { return take_range(d_output, range); });
+}
+
+Tensor take_range(const Tensor& input, const Range& range) {
+  Tensor output = raw_range(input, range);
+  if (!recording(input)) return output;
+  return record("slice", output, {input}, {}, [shape = input.shape(), range](const Saved&, const Tensor& d_output) {
+    return put_range(d_output, shape, range);
+  });
+}
+
+}  // namespace
+
+Tensor Tensor::view(const Shape& shape) const {
+  const TensorImpl& impl = check_dense(*this, "view");
+  COPPICE_CHECK(shape.numel() == impl.numel, "[view] expects the same number of elements; got ", impl.shape, " (",
+                impl.numel, ") to ", shape, " (", shape.numel(), ")");
+  const auto strides = strides_for_view(impl, shape);
+  COPPICE_CHECK(strides, "[view] expects elements that lie in memory in the wanted order; got ", impl.shape,
+                " with strides ", impl.strides, " to ", shape, "; use reshape(), which copies");
+  return recorded_view("view", *this, shape, *strides);
+}
+
+Tensor Tensor::reshape(const Dims& sizes) const {
+  const TensorImpl& impl = check_dense(*this, "reshape");
+  const Shape shape = with_inferred_size(sizes, impl.shape);
+  if (shape == impl.shape) return *this;
+  if (const auto strides = strides_for_view(impl, shape)) return recorded_view("reshape", *this, shape, *strides);
+  return contiguous().view(shape);
+}
+
+Tensor Tensor::flatten(int start_dim, int end_dim) const {
+  const TensorImpl& impl = check_dense(*this, "flatten");
+  const int first = normalize_dim(start_dim, impl.shape.rank(), "flatten");
+  const int last = normalize_dim(end_dim, impl.shape.rank(), "flatten");
+  COPPICE_CHECK(first <= last, "[flatten] start_dim must not come after end_dim; got ", start_dim, " and ", end_dim,
+                " for ", impl.shape);
+  Dims sizes;
+  std::int64_t run = 1;
+  for (int i = 0; i < std::max(impl.shape.rank(), 1); ++i) {
+    const std::int64_t size = impl.shape.empty() ? 1 : impl.shape[i];
+    const bool inside = i >= first && i <= last;
+    run = inside ? run * size : size;
+    if (!inside || i == last) sizes.push_back(run);
+  }
+  return reshape(sizes);
+}
+
+Tensor Tensor::permute(const Dims& order) const {
+  const TensorImpl& impl = check_dense(*this, "permute");
+  const int rank = impl.shape.rank();
+  COPPICE_CHECK(order.rank() == rank, "[permute] expects one entry per dimension; got ", order, " for ", impl.shape);
+  Shape shape = impl.shape;
+  Strides strides = impl.strides;
+  Dims inverse = order;
+  unsigned seen = 0;
+  for (int i = 0; i < rank; ++i) {
+    const int source = normalize_dim(static_cast<int>(order[i]), rank, "permute");
+    COPPICE_CHECK((seen >> source & 1U) == 0, "[permute] names a dimension twice; got ", order, " for ", impl.shape);
+    seen |= 1U << source;
+    shape[i] = impl.shape[source];
+    strides[i] = impl.strides[source];
+    inverse[source] = i;
+  }
+  Tensor output = view_of(impl, shape, strides, impl.offset);
+  if (!recording(*this)) return output;
+  return record("permute", output, {*this}, {},
+                [inverse](const Saved&, const Tensor& d_output) { return d_output.permute(inverse); });
+}
+
+Tensor Tensor::transpose(int dim0, int dim1) const {
+  const int rank = check_dense(*this, "transpose").shape.rank();
+  const int first = normalize_dim(dim0, rank, "transpose");
+  const int second = normalize_dim(dim1, rank, "transpose");
+  Dims order;
+  for (int i = 0; i < rank; ++i) order.push_back(i == first ? second : i == second ? first : i);
+  return permute(order);
+}
+
+Tensor Tensor::t() const {
+  const TensorImpl& impl = check_dense(*this, "t");
+  COPPICE_CHECK(impl.shape.rank() == 2, "[t] expects a matrix; got ", impl.shape, "; use transpose(dim0, dim1)");
+  return permute({1, 0});
+}
+
+Tensor Tensor::unsqueeze(int dim) const {
+  const TensorImpl& impl = check_dense(*this, "unsqueeze");
+  COPPICE_CHECK(impl.shape.rank() < kMaxRank, "[unsqueeze] expects fewer than ", kMaxRank, " dimensions; got ",
+                impl.shape);
+  const int position = normalize_dim(dim, impl.shape.rank() + 1, "unsqueeze");
+  Shape shape = impl.shape;
+  Strides strides = impl.strides;
+  const bool last = position == shape.rank();
+  strides.insert(position, last ? 1 : shape[position] * strides[position]);
+  shape.insert(position, 1);
+  return recorded_view("unsqueeze", *this, shape, strides);
+}
+
+Tensor Tensor::squeeze(int dim) const {
+  const TensorImpl& impl = check_dense(*this, "squeeze");
+  const int position = normalize_dim(dim, impl.shape.rank(), "squeeze");
+  if (impl.shape.empty() || impl.shape[position] != 1) return *this;
+  Shape shape = impl.shape;
+  Strides strides = impl.strides;
+  shape.erase(position);
+  strides.erase(position);
+  return recorded_view("squeeze", *this, shape, strides);
+}
+
+Tensor Tensor::expand(const Shape& wanted) const {
+  const TensorImpl& impl = check_dense(*this, "expand");
+  const int added = wanted.rank() - impl.shape.rank();
+  bool fits = added >= 0;
+  Strides strides(wanted.span());
+  for (int i = 0; fits && i < wanted.rank(); ++i) {
+    const std::int64_t size = i < added ? 1 : impl.shape[i - added];
+    fits = size == wanted[i] || size == 1;
+    strides[i] = i < added || size != wanted[i] ? 0 : impl.strides[i - added];
+  }
+  COPPICE_CHECK(fits, "[expand] sizes must be equal or 1, aligned at the end; got ", impl.shape, " to ", wanted);
+  Tensor output = view_of(impl, wanted, strides, impl.offset);
+  if (!recording(*this)) return output;
+  return record("expand", output, {*this}, {},
+                [from = impl.shape](const Saved&, const Tensor& d_output) { return sum_to_shape(d_output, from); });
+}
+
+Tensor Tensor::slice(int dim, std::int64_t start, std::int64_t end, std::int64_t step) const {
+  const TensorImpl& impl = check_dense(*this, "slice");
+  COPPICE_CHECK(!impl.shape.empty(), "[slice] expects at least one dimension; got a scalar");
+  COPPICE_CHECK(step > 0, "[slice] expects a positive step; got ", step, " for ", impl.shape);
+  const int along = normalize_dim(dim, impl.shape.rank(), "slice");
+  const std::int64_t size = impl.shape[along];
+  const std::int64_t first = std::clamp<std::int64_t>(start < 0 ? start + size : start, 0, size);
+  const std::int64_t last = std::clamp<std::int64_t>(end < 0 ? end + size : end, first, size);
+  return take_range(*this, {.dim = along, .start = first, .count = (last - first + step - 1) / step, .step = step});
+}
+
+Tensor Tensor::narrow(int dim, std::int64_t start, std::int64_t length) const {
+  const TensorImpl& impl = check_dense(*this, "narrow");
+  COPPICE_CHECK(!impl.shape.empty(), "[narrow] expects at least one dimension; got a scalar");
+  const int along = normalize_dim(dim, impl.shape.rank(), "narrow");
+  const std::int64_t size = impl.shape[along];
+  const std::int64_t first = start < 0 ? start + size : start;
+  COPPICE_CHECK(first >= 0 && length >= 0 && length <= size - first, "[narrow] range leaves dimension ", along,
+                "; got start ", start, ", length ", length, " for ", impl.shape);
+  return take_range(*this, {.dim = along, .start = first, .count = length, .step = 1});
+}
+
+Tensor Tensor::select(int dim, std::int64_t index) const {
+  const TensorImpl& impl = check_dense(*this, "select");
+  COPPICE_CHECK(!impl.shape.empty(), "[select] expects at least one dimension; got a scalar");
+  const int along = normalize_dim(dim, impl.shape.rank(), "select");
+  const std::int64_t size = impl.shape[along];
+  COPPICE_CHECK(index >= -size && index < size, "[select] index must lie in [", -size, ", ", size, "); got ", index,
+                " for dimension ", along, " of ", impl.shape);
+  return take_range(*this, {.dim = along, .start = index < 0 ? index + size : index, .count = 1, .step = 1})
+      .squeeze(along);
+}
+
+Tensor Tensor::contiguous() const { return check_dense(*this, "contiguous").contiguous ? *this : clone(); }
+
+Tensor Tensor::clone() const {
+  const TensorImpl& impl = check_dense(*this, "clone");
+  Tensor output = Tensor::empty(impl.shape, {.dtype = impl.dtype, .device = impl.device});
+  detail::copy_into(output, *this);
+  if (!recording(*this)) return output;
+  return record("clone", output, {*this}, {}, [](const Saved&, const Tensor& d_output) { return d_output; });
+}
+
+Tensor Tensor::to(DType wanted) const {
+  const TensorImpl& impl = check_dense(*this, "to");
+  if (impl.dtype == wanted) return *this;
+  Tensor output = detail::raw_cast(*this, wanted);
+  if (!is_floating(wanted) || !recording(*this)) return output;
+  return record("to", output, {*this}, {},
+                [from = impl.dtype](const Saved&, const Tensor& d_output) { return d_output.to(from); });
+}
+
+Tensor Tensor::to(Device wanted) const {
+  const TensorImpl& impl = check_dense(*this, "to");
+  if (impl.device == wanted) return *this;
+  const Tensor source = detail::raw_contiguous(*this);
+  Tensor output = Tensor::empty(impl.shape, {.dtype = impl.dtype, .device = wanted});
+  backend(wanted.is_cuda() ? wanted.type : impl.device.type)
+      .copy(output.raw_data(), wanted, source.raw_data(), impl.device, static_cast<std::size_t>(output.nbytes()));
+  if (!recording(*this)) return output;
+  return record("to", output, {*this}, {},
+                [from = impl.device](const Saved&, const Tensor& d_output) { return d_output.to(from); });
+}
+
+}  // namespace coppice
