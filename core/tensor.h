@@ -177,4 +177,5 @@ COPPICE_API bool bit_equal(const Tensor& a, const Tensor& b);
 
 }  // namespace coppice
 
+#include <coppice/core/tensor_impl.h>  // copying a handle counts references
 #include <coppice/core/tensor_inl.h>
