@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+
+#include <coppice/models/nn/module.h>
+#include <coppice/ops/batch_norm.h>
+
+namespace coppice::nn {
+
+struct BatchNorm2dOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;
+  bool affine = true;
+};
+
+/// Batch normalisation over (n, c, h, w). Training: batch statistics, running ones updated; evaluation: running
+/// statistics, held; unless set_mode says otherwise.
+class COPPICE_API BatchNorm2d : public Module {
+ public:
+  struct Mode {
+    BatchNormStatistics statistics;
+    BatchNormRunning running;
+  };
+
+  explicit BatchNorm2d(std::int64_t channels, BatchNorm2dOptions options = {});
+  Tensor forward(const Tensor& input) override;
+  std::string description() const override;
+  void reset_parameters(std::uint64_t seed, const std::string& prefix) override;
+
+  /// What the next forward does.
+  Mode mode() const;
+  /// Overrides what train() and eval() imply; empty goes back to them.
+  void set_mode(std::optional<Mode> mode) { override_ = mode; }
+  const std::optional<Mode>& mode_override() const { return override_; }
+
+ private:
+  BatchNorm2dOptions options_;
+  Tensor& weight_;
+  Tensor& bias_;
+  Tensor& running_mean_;
+  Tensor& running_var_;
+  Tensor& num_batches_tracked_;
+  std::optional<Mode> override_;
+};
+
+/// Holds every BatchNorm2d below a module in a mode, {Batch, Hold} unless given, and restores what was there. During
+/// an exploration the running statistics must not see the woken weights.
+class COPPICE_API BatchNormGuard {
+ public:
+  explicit BatchNormGuard(Module& module,
+                          BatchNorm2d::Mode mode = {BatchNormStatistics::Batch, BatchNormRunning::Hold});
+  ~BatchNormGuard();
+  BatchNormGuard(const BatchNormGuard&) = delete;
+  BatchNormGuard& operator=(const BatchNormGuard&) = delete;
+
+ private:
+  struct Held {
+    BatchNorm2d* layer;
+    std::optional<BatchNorm2d::Mode> previous;
+  };
+  std::vector<Held> held_;
+};
+
+}  // namespace coppice::nn
