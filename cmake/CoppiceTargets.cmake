@@ -28,6 +28,10 @@ function(coppice_object_library name)
 endfunction()
 
 coppice_object_library(coppice_objects ${COPPICE_SOURCES})
+# Kernels are compiled for SSE4, AVX2, AVX-512 and NEON beside the baseline; the rest would only cost build time. Kernels
+# keep vectors in arrays, which SVE's sizeless types do not allow.
+target_compile_definitions(
+  coppice_objects PRIVATE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
 target_link_libraries(coppice_objects PRIVATE PkgConfig::HWY ZLIB::ZLIB nlohmann_json::nlohmann_json Threads::Threads)
 
 add_library(coppice_static STATIC $<TARGET_OBJECTS:coppice_objects>)

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+
+#include <coppice/core/function_ref.h>
+
+namespace coppice::cpu {
+
+enum class Transpose : bool { No, Yes };
+
+/// C (m, n) = op(A) (m, k) · op(B) (k, n), plus C if `accumulate`. Row-major, leading dimensions in elements.
+///
+/// f32 and f64. Runs under parallel_for; every element of C is summed in an order that depends on k alone, so the
+/// result is bitwise independent of the number of threads.
+template <class T>
+void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+          std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc);
+
+/// A part of an operand that the micro-kernel reads: `count` of its lines (rows of A, columns of B) from `first`, at
+/// `depth` positions of the summed dimension from `start`.
+struct GemmSlice {
+  std::int64_t first;
+  std::int64_t count;
+  std::int64_t start;
+  std::int64_t depth;
+  std::int64_t width;  ///< of the packed slice; at least count
+};
+
+/// Writes the slice as packed[p * width + line]; lines from count to width are 0.
+template <class T>
+using GemmPack = FunctionRef<void(const GemmSlice& slice, T* packed)>;
+
+/// As gemm, for operands that only their packing functions can read (a convolution's patches, say).
+template <class T>
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a, GemmPack<T> pack_b,
+                 bool accumulate, T* c, std::int64_t ldc);
+
+}  // namespace coppice::cpu
