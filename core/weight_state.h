@@ -76,12 +76,12 @@ class COPPICE_API WeightState {
   const Mask& trainable() const { return trainable_; }
   const Mask& stateful() const { return stateful_; }
   /// Woken and neither grown nor put to sleep since; none outside an exploration.
-  const Mask& awake() const { return awake_; }
+  Mask awake() const;
   /// Not alive (or awake), with a value kept for a later wake() or grow().
-  const Mask& dormant() const { return dormant_; }
+  Mask dormant() const;
   /// The dormant values, packed over dormant().
-  const Tensor& dormant_values() const { return dormant_values_; }
-  WeightSets sets() const { return {alive_, trainable_, stateful_, awake_, dormant_}; }
+  Tensor dormant_values() const;
+  WeightSets sets() const { return {alive_, trainable_, stateful_, awake(), dormant()}; }
 
   /// One-dimensional, stored().count() elements, in slot order. Optimisers write it in place, through bump_values().
   const Tensor& values() const { return values_; }
@@ -147,12 +147,15 @@ class COPPICE_API WeightState {
   }
 
  private:
-  /// Values and optimiser state move to the new sets; entries without a value or a state start at 0.
-  void move_to(Mask alive, Mask trainable, Mask stateful, Mask awake);
-  void set_dormant(const Mask& dormant, const Tensor& values);
-  void write_values(const Tensor& packed, const Mask& at);
+  /// Values and optimiser state move to the new sets; entries that had none start at 0.
+  void move_to(const Mask& alive, const Mask& trainable, const Mask& stateful, const Mask& awake);
+  /// Says what is dormant of weights about to be pruned or put to sleep.
+  void retire(const Mask& weights, Dormant dormant);
+  void set_dormant(const Mask& dormant);
+  void check_within(const Mask& weights, const Mask& allowed, const char* transition, const char* expectation) const;
 
-  Mask stored_, alive_, trainable_, stateful_, awake_, dormant_;
+  Mask stored_, alive_, trainable_, stateful_;
+  Mask awake_, dormant_;  // undefined where empty
   Tensor values_;
   Tensor dormant_values_;
   std::map<std::string, Tensor> states_;

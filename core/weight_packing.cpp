@@ -1,0 +1,115 @@
+// WeightState's packings: dense to packed, packed to dense, and from one set to another.
+
+#include <coppice/core/weight_state.h>
+
+#include <algorithm>
+#include <bit>
+
+#include <coppice/core/mask_slots.h>
+#include <coppice/core/tensor_impl.h>
+
+namespace coppice {
+
+namespace {
+
+void check_packed(const Tensor& packed, const Mask& at, const char* op) {
+  COPPICE_CHECK(packed.dim() == 1 && packed.numel() == at.count(), "[WeightState] ", op, " expects ", at.count(),
+                " packed elements; got ", packed.shape(), " for ", at);
+}
+
+/// Calls body(first position, word of a, word of b, first slot of a, first slot of b) for all words, in parallel.
+template <class Body>
+void for_words(const Mask& a, const Mask& b, Body body) {
+  const std::uint64_t* const a_words = a.words().data();
+  const std::uint64_t* const b_words = b.words().data();
+  const auto size = static_cast<std::int64_t>(a.words().size());
+  parallel_for(0, size, detail::kSlotGrainWords, [&](std::int64_t first, std::int64_t last) {
+    std::int64_t a_slot = a.rank(first * 64);
+    std::int64_t b_slot = b.rank(first * 64);
+    for (std::int64_t w = first; w < last; ++w) {
+      body(w * 64, a_words[w], b_words[w], a_slot, b_slot);
+      a_slot += std::popcount(a_words[w]);
+      b_slot += std::popcount(b_words[w]);
+    }
+  });
+}
+
+void scatter_into(const Tensor& packed, const Mask& at, const Tensor& dense) {
+  dispatch_dtype(packed.dtype(), "WeightState", [&]<class T>() {
+    const T* const in = packed.data<T>();
+    T* const out = dense.data<T>();
+    const std::int64_t numel = at.numel();
+    for_words(at, at, [=](std::int64_t position, std::uint64_t word, std::uint64_t, std::int64_t slot, std::int64_t) {
+      if (word == ~std::uint64_t{0}) {
+        std::copy_n(in + slot, 64, out + position);
+        return;
+      }
+      std::fill_n(out + position, std::min<std::int64_t>(64, numel - position), T{});
+      for (; word != 0; word &= word - 1) out[position + std::countr_zero(word)] = in[slot++];
+    });
+  });
+}
+
+}  // namespace
+
+Tensor WeightState::gather(const Tensor& dense, const Mask& at) {
+  COPPICE_CHECK(dense.shape() == at.shape(), "[WeightState] gather expects the mask's shape ", at.shape(), "; got ",
+                dense.shape());
+  const Tensor source = detail::raw_contiguous(dense);
+  const Tensor packed = Tensor::empty({at.count()}, {.dtype = dense.dtype()});
+  dispatch_dtype(dense.dtype(), "WeightState", [&]<class T>() {
+    const T* const in = source.data<T>();
+    T* const out = packed.data<T>();
+    for_words(at, at, [=](std::int64_t position, std::uint64_t word, std::uint64_t, std::int64_t slot, std::int64_t) {
+      if (word == ~std::uint64_t{0}) {
+        std::copy_n(in + position, 64, out + slot);
+        return;
+      }
+      for (; word != 0; word &= word - 1) out[slot++] = in[position + std::countr_zero(word)];
+    });
+  });
+  return packed;
+}
+
+Tensor WeightState::scatter(const Tensor& packed, const Mask& at) {
+  check_packed(packed, at, "scatter");
+  const Tensor dense = Tensor::empty(at.shape(), {.dtype = packed.dtype()});
+  scatter_into(detail::raw_contiguous(packed), at, dense);
+  return dense;
+}
+
+Tensor WeightState::remap(const Tensor& packed, const Mask& from, const Mask& to, double fill) {
+  check_packed(packed, from, "remap");
+  COPPICE_CHECK(from.shape() == to.shape(), "[WeightState] remap expects equal shapes; got ", from.shape(), " and ",
+                to.shape());
+  const Tensor source = detail::raw_contiguous(packed);
+  const Tensor result = Tensor::empty({to.count()}, {.dtype = packed.dtype()});
+  dispatch_dtype(packed.dtype(), "WeightState", [&]<class T>() {
+    const T* const in = source.data<T>();
+    T* const out = result.data<T>();
+    const T filled = static_cast<T>(fill);
+    for_words(from, to,
+              [=](std::int64_t, std::uint64_t have, std::uint64_t want, std::int64_t in_slot, std::int64_t out_slot) {
+                if (have == want) {
+                  std::copy_n(in + in_slot, std::popcount(have), out + out_slot);
+                  return;
+                }
+                for (; want != 0; want &= want - 1) {
+                  const std::uint64_t lowest = want & -want;
+                  out[out_slot++] = (have & lowest) != 0 ? in[in_slot + std::popcount(have & (lowest - 1))] : filled;
+                }
+              });
+  });
+  return result;
+}
+
+Tensor WeightState::to_dense() const { return scatter(values_, stored_); }
+
+void WeightState::expand_into(const Tensor& dense) const {
+  COPPICE_CHECK(dense.shape() == shape() && dense.dtype() == dtype() && dense.is_contiguous(),
+                "[WeightState] expand_into expects a contiguous ", dtype(), " ", shape(), "; got ", dense.dtype(), " ",
+                dense.shape());
+  scatter_into(values_, stored_, dense);
+}
+
+}  // namespace coppice
