@@ -20,6 +20,7 @@ class COPPICE_API Generator {
   explicit Generator(std::uint64_t seed = 0, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}
   /// The stream that belongs to a named thing at a numbered event, e.g. a parameter's mask at an update: independent
   /// of every other name and number, and of how many draws were made elsewhere.
+  /// stream = mix(mix(FNV-1a-64(name)) + number), mix being the finaliser of SplitMix64.
   static Generator keyed(std::uint64_t seed, std::string_view name, std::uint64_t number = 0);
 
   std::uint64_t seed() const { return seed_; }
@@ -31,7 +32,13 @@ class COPPICE_API Generator {
   /// Word `index` of the stream, whatever the position.
   std::uint32_t word(std::uint64_t index) const;
 
-  std::uint32_t next_u32() { return word(offset_++); }
+  std::uint32_t next_u32() {
+    if (offset_ / 4 != cached_index_) {
+      cached_index_ = offset_ / 4;
+      cached_ = block(cached_index_);
+    }
+    return cached_[offset_++ % 4];
+  }
   std::uint64_t next_u64();
   /// Uniform in [0, 1) with 24 bits.
   float uniform() { return static_cast<float>(next_u32() >> 8) * 0x1p-24F; }
@@ -48,6 +55,10 @@ class COPPICE_API Generator {
   std::uint64_t seed_ = 0;
   std::uint64_t stream_ = 0;
   std::uint64_t offset_ = 0;
+  std::uint64_t cached_index_ = ~std::uint64_t{0};  // the block of words last computed by next_u32
+  std::array<std::uint32_t, 4> cached_{};
+
+  std::array<std::uint32_t, 4> block(std::uint64_t index) const;
 };
 
 }  // namespace coppice
