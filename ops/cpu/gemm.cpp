@@ -16,9 +16,11 @@
 
 #include <coppice/core/parallel.h>
 #include <coppice/core/storage.h>
+#include <coppice/ops/cpu/gemv.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "coppice/ops/cpu/gemm.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -111,8 +113,8 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a
   const std::int64_t width = static_cast<std::int64_t>(kVectors * hn::MaxLanes(hn::ScalableTag<T>()));
   const std::int64_t max_rows = static_cast<std::int64_t>(kMaxRows);
   const std::int64_t size = static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t max_depth = std::min(k, kDepth);
-  // Rows are shared out evenly over the tiles, so that the last one is nearly full.
+  // Depth and rows are shared out evenly, so that the last block and the last tile are nearly full.
+  const std::int64_t max_depth = divide_up(k, divide_up(k, kDepth));
   const std::int64_t rows = divide_up(m, divide_up(m, max_rows));
   const TileKernel<T> kernel = tile_kernel<T>(rows);
   // Several threads: smaller blocks, so that each gets some. Neither choice touches the order of a sum.
@@ -128,8 +130,8 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a
   for (std::int64_t column = 0; column < n; column += max_slices * width) {
     const std::int64_t columns = std::min(n - column, max_slices * width);
     const std::int64_t slices = divide_up(columns, width);
-    for (std::int64_t start = 0; start < k; start += kDepth) {
-      const std::int64_t depth = std::min(k - start, kDepth);
+    for (std::int64_t start = 0; start < k; start += max_depth) {
+      const std::int64_t depth = std::min(k - start, max_depth);
       const bool add = accumulate || start > 0;
       parallel_for(0, slices, threads == 1 ? slices : divide_up(kGrainWork / 8, depth * width),
                    [&](std::int64_t first, std::int64_t last) {
@@ -172,11 +174,15 @@ void pack_interleaved(const T* source, std::int64_t stride, const GemmSlice& sli
 #if HWY_TARGET != HWY_SCALAR
   const hn::Full128<T> d;
   constexpr std::int64_t kGroup = 16 / static_cast<std::int64_t>(sizeof(T));
+  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(T));
   for (; line + kGroup <= slice.count; line += kGroup) {
     const T* row = source + line * stride;
     T* to = packed + line;
     std::int64_t p = 0;
     for (; p + kGroup <= slice.depth; p += kGroup) {
+      if (p % kLine == 0) {  // runs are too short for a hardware prefetcher: fetch the next group's
+        for (std::int64_t i = kGroup; i < 2 * kGroup; ++i) hwy::Prefetch(row + i * stride + p);
+      }
       if constexpr (kGroup == 4) {
         const auto row0 = hn::LoadU(d, row + p);
         const auto row1 = hn::LoadU(d, row + stride + p);
@@ -201,6 +207,28 @@ void pack_interleaved(const T* source, std::int64_t stride, const GemmSlice& sli
       for (std::int64_t i = 0; i < kGroup; ++i) to[p * slice.width + i] = row[i * stride + p];
     }
   }
+  if constexpr (kGroup == 4) {
+    const hn::Half<decltype(d)> half;
+    for (; line + 2 <= slice.count; line += 2) {
+      const T* row = source + line * stride;
+      T* to = packed + line;
+      std::int64_t p = 0;
+      for (; p + 4 <= slice.depth; p += 4) {
+        const auto row0 = hn::LoadU(d, row + p);
+        const auto row1 = hn::LoadU(d, row + stride + p);
+        const auto low = hn::InterleaveLower(d, row0, row1);
+        const auto high = hn::InterleaveUpper(d, row0, row1);
+        hn::StoreU(hn::LowerHalf(half, low), half, to + p * slice.width);
+        hn::StoreU(hn::UpperHalf(half, low), half, to + (p + 1) * slice.width);
+        hn::StoreU(hn::LowerHalf(half, high), half, to + (p + 2) * slice.width);
+        hn::StoreU(hn::UpperHalf(half, high), half, to + (p + 3) * slice.width);
+      }
+      for (; p < slice.depth; ++p) {
+        to[p * slice.width] = row[p];
+        to[p * slice.width + 1] = row[stride + p];
+      }
+    }
+  }
 #endif
   for (; line < slice.count; ++line) {
     for (std::int64_t p = 0; p < slice.depth; ++p) packed[p * slice.width + line] = source[line * stride + p];
@@ -213,14 +241,21 @@ void pack_interleaved(const T* source, std::int64_t stride, const GemmSlice& sli
 /// Packs lines that lie next to each other at every position of k: a copy.
 template <class T>
 void pack_rows(const T* source, std::int64_t stride, const GemmSlice& slice, T* packed) {
+  // Rows far apart in memory are a pattern that no hardware prefetcher follows.
+  constexpr std::int64_t kAhead = 16;
+  const hn::ScalableTag<T> d;
+  constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
   source += slice.start * stride + slice.first;
   for (std::int64_t p = 0; p < slice.depth; ++p, source += stride, packed += slice.width) {
+    if (p + kAhead < slice.depth) hwy::Prefetch(source + kAhead * stride);
+    if (slice.count == 2 * kLanes) {
+      const auto low = hn::LoadU(d, source);
+      const auto high = hn::LoadU(d, source + kLanes);
+      hn::StoreU(low, d, packed);
+      hn::StoreU(high, d, packed + kLanes);
+      continue;
+    }
     std::int64_t line = 0;
-#if HWY_TARGET != HWY_SCALAR
-    const hn::Full128<T> d;
-    constexpr std::int64_t kGroup = 16 / static_cast<std::int64_t>(sizeof(T));
-    for (; line + kGroup <= slice.count; line += kGroup) hn::StoreU(hn::LoadU(d, source + line), d, packed + line);
-#endif
     for (; line < slice.count; ++line) packed[line] = source[line];
     for (; line < slice.width; ++line) packed[line] = T(0);
   }
@@ -270,6 +305,8 @@ HWY_EXPORT(multiply_plain_f64);
 
 namespace {
 
+constexpr std::int64_t kThin = 3;
+
 /// The products that have no terms, and those that have no elements.
 template <class T>
 bool is_trivial(std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate, T* c, std::int64_t ldc) {
@@ -288,6 +325,19 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
   if (is_trivial(m, n, k, accumulate, c, ldc)) return;
   const bool flip_a = transpose_a == Transpose::Yes;
   const bool flip_b = transpose_b == Transpose::Yes;
+  // Packing a matrix pays from a few lines of the other operand on.
+  if (m <= kThin) {
+    for (std::int64_t i = 0; i < m; ++i) {
+      gemv(n, k, b, ldb, flip_b, flip_a ? a + i : a + i * lda, flip_a ? lda : 1, accumulate, c + i * ldc, 1);
+    }
+    return;
+  }
+  if (n <= kThin) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      gemv(m, k, a, lda, !flip_a, flip_b ? b + j * ldb : b + j, flip_b ? 1 : ldb, accumulate, c + j, ldc);
+    }
+    return;
+  }
   if constexpr (sizeof(T) == sizeof(float)) {
     HWY_DYNAMIC_DISPATCH(multiply_plain_f32)(flip_a, flip_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
   } else {
