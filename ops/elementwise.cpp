@@ -7,8 +7,8 @@
 namespace coppice {
 namespace {
 
-bool recording(const Tensor& input) { return detail::needs_record(&input, 1); }
-bool recording(const Tensor& a, const Tensor& b) { return recording(a) || recording(b); }
+bool recording(const Tensor& input) { return detail::needs_record({input}); }
+bool recording(const Tensor& a, const Tensor& b) { return detail::needs_record({a, b}); }
 
 /// What broadcasting and promotion changed, so that a gradient can be brought back.
 struct Origin {
@@ -21,7 +21,7 @@ struct Origin {
 
 /// Records an op on `input` and a constant, or of `input` alone, whose gradient is backward(saved, d_output).
 template <class Backward>
-Tensor record_unary(const char* op, const Tensor& output, const Tensor& input, std::initializer_list<Tensor> saves,
+Tensor record_unary(const char* op, const Tensor& output, const Tensor& input, std::initializer_list<TensorRef> saves,
                     Backward backward) {
   return record(op, output, {input}, saves,
                 [backward, dtype = input.dtype()](const Saved& saved, const Tensor& d_output) {
@@ -32,7 +32,7 @@ Tensor record_unary(const char* op, const Tensor& output, const Tensor& input, s
 /// Records an op on two tensors; d_a and d_b give the gradients over the output's shape.
 template <class BackwardA, class BackwardB>
 Tensor record_binary(const char* op, const Tensor& output, const Tensor& a, const Tensor& b,
-                     std::initializer_list<Tensor> saves, BackwardA d_a, BackwardB d_b) {
+                     std::initializer_list<TensorRef> saves, BackwardA d_a, BackwardB d_b) {
   return record(op, output, {a, b}, saves,
                 [d_a, d_b, of_a = Origin(a), of_b = Origin(b)](const Saved& saved, const Tensor& d_output) {
                   Gradients gradients(2);
@@ -75,8 +75,10 @@ Tensor sub(Scalar a, const Tensor& b) {
 Tensor mul(const Tensor& a, const Tensor& b) {
   Tensor output = map("mul", BinaryOp::Mul, a, b);
   if (!recording(a, b)) return output;
+  const Tensor none;
   return record_binary(
-      "mul", output, a, b, {a, b}, [](const Saved& saved, const Tensor& d_output) { return d_output * saved[1]; },
+      "mul", output, a, b, {detail::has_grad(b) ? a : none, detail::has_grad(a) ? b : none},
+      [](const Saved& saved, const Tensor& d_output) { return d_output * saved[1]; },
       [](const Saved& saved, const Tensor& d_output) { return d_output * saved[0]; });
 }
 
@@ -89,8 +91,10 @@ Tensor mul(const Tensor& a, Scalar b) {
 Tensor div(const Tensor& a, const Tensor& b) {
   Tensor output = map("div", BinaryOp::Div, a, b);
   if (!recording(a, b)) return output;
+  const Tensor none;
   return record_binary(
-      "div", output, a, b, {a, b}, [](const Saved& saved, const Tensor& d_output) { return d_output / saved[1]; },
+      "div", output, a, b, {detail::has_grad(b) ? a : none, b},
+      [](const Saved& saved, const Tensor& d_output) { return d_output / saved[1]; },
       [](const Saved& saved, const Tensor& d_output) { return -d_output * ((saved[0] / saved[1]) / saved[1]); });
 }
 

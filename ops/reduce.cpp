@@ -8,7 +8,7 @@
 namespace coppice {
 namespace {
 
-bool recording(const Tensor& input) { return detail::needs_record(&input, 1); }
+bool recording(const Tensor& input) { return detail::needs_record({input}); }
 
 /// The reduced dimensions of a shape, as bits.
 struct Reduced {

@@ -12,7 +12,7 @@
 namespace coppice {
 namespace {
 
-bool recording(const Tensor& input) { return detail::needs_record(&input, 1); }
+bool recording(const Tensor& input) { return detail::needs_record({input}); }
 
 Tensor view_of(const TensorImpl& impl, const Shape& shape, const Strides& strides, std::int64_t offset) {
   return detail::make_view(impl.storage, shape, strides, offset, impl.dtype);
