@@ -1,0 +1,81 @@
+#include <coppice/sparsity/criterion.h>
+
+#include <cmath>
+#include <vector>
+
+#include <coppice/core/error.h>
+#include <coppice/core/generator.h>
+#include <coppice/core/parallel.h>
+#include <coppice/sparsity/nearest.h>
+
+namespace coppice::sparsity::criterion {
+
+namespace {
+
+constexpr std::int64_t kGrain = 16384;
+
+/// Makes every element its absolute value; `tensor` is the caller's own.
+Tensor absolute(const Tensor& tensor) {
+  dispatch_floating(tensor.dtype(), "criterion", [&]<class T>() {
+    T* values = tensor.data<T>();
+    parallel_for(0, tensor.numel(), kGrain, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) values[i] = std::abs(values[i]);
+    });
+  });
+  return tensor;
+}
+
+Tensor magnitude_scores(const ScoreInput& input) {
+  const WeightState& state = input.state;
+  Tensor scores = WeightState::remap(state.values(), state.stored(), input.candidates);
+  // A woken weight may keep a dormant value to go back to; the one it has been explored to counts.
+  if (state.dormant().defined() && state.dormant().count() > 0) {
+    const Mask asleep = (input.candidates & state.dormant()) - state.alive();
+    const Tensor kept = WeightState::remap(state.dormant_values(), state.dormant(), asleep);
+    coppice::detail::add_into(scores, WeightState::remap(kept, asleep, input.candidates), 1.0);
+  }
+  return absolute(scores);
+}
+
+Tensor random_scores(const ScoreInput& input) {
+  const Generator generator =
+      Generator::keyed(input.seed, input.name + "/random", static_cast<std::uint64_t>(input.update));
+  const Tensor scores = Tensor::empty(Shape{input.candidates.count()}, {.dtype = kFloat64});
+  auto* values = scores.data<double>();
+  parallel_for(0, scores.numel(), kGrain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      Generator own = generator;
+      own.set_offset(2 * static_cast<std::uint64_t>(i));
+      values[i] = own.uniform_double();
+    }
+  });
+  return scores;
+}
+
+}  // namespace
+
+Criterion magnitude() { return {"magnitude", false, magnitude_scores}; }
+
+Criterion dense_gradient() {
+  return {"dense_gradient", true, [](const ScoreInput& input) {
+            COPPICE_CHECK(input.gradient.defined() && input.gradient.shape() == input.state.shape(),
+                          "[criterion] dense_gradient expects a dense gradient of ", input.name,
+                          "; its backward has not run, or ran before begin_step");
+            return absolute(WeightState::gather(input.gradient, input.candidates));
+          }};
+}
+
+Criterion random() { return {"random", false, random_scores}; }
+
+Criterion named(std::string_view name) {
+  const std::vector<Criterion> known{magnitude(), dense_gradient(), random()};
+  std::vector<std::string_view> names;
+  for (const Criterion& criterion : known) {
+    if (criterion.name == name) return criterion;
+    names.push_back(criterion.name);
+  }
+  coppice::detail::fail("[criterion] expects one of ", detail::join(names), "; got '", name, "'; did you mean '",
+                        detail::nearest(name, names), "'?");
+}
+
+}  // namespace coppice::sparsity::criterion
