@@ -33,10 +33,7 @@ class FunctionNode final : public Node {
   explicit FunctionNode(F function) : Node("Function"), function_(std::move(function)) {}
   Gradients apply(const std::vector<Tensor>& d_outputs) override {
     FunctionContext context(*this);
-    Gradients gradients = function_.backward(context, d_outputs);
-    COPPICE_CHECK(gradients.size() == edges().size(), "[Function] backward must return one gradient per input; got ",
-                  gradients.size(), " for ", edges().size(), " inputs");
-    return gradients;
+    return function_.backward(context, d_outputs);
   }
   F& function() { return function_; }
 
@@ -51,6 +48,7 @@ class FunctionNode final : public Node {
 /// `F` has `std::vector<Tensor> forward(FunctionContext&, const std::vector<Tensor>& inputs)`, run without recording,
 /// and `std::vector<Tensor> backward(FunctionContext&, const std::vector<Tensor>& d_outputs)`, one gradient per input
 /// (undefined: zero; an undefined d_output likewise). Members of `function` may carry options from one to the other.
+/// A backward made of recorded operations can be differentiated again.
 template <class F>
 std::vector<Tensor> apply_function(F function, const std::vector<Tensor>& inputs) {
   auto node = make_intrusive<detail::FunctionNode<F>>(std::move(function));
@@ -62,15 +60,22 @@ std::vector<Tensor> apply_function(F function, const std::vector<Tensor>& inputs
   }
   if (!detail::needs_record(inputs.data(), inputs.size())) return outputs;
   node->set_inputs(inputs.data(), inputs.size());
-  for (Tensor& output : outputs) {
-    for (const Tensor& input : inputs) {
-      if (output.is_same(input)) output = output.detach();  // an input returned as it is becomes a view of it
-    }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    bool taken = outputs[i].impl()->autograd != nullptr;
+    for (const Tensor& input : inputs) taken = taken || outputs[i].is_same(input);
+    for (std::size_t j = 0; j < i; ++j) taken = taken || outputs[i].is_same(outputs[j]);
+    if (taken) outputs[i] = outputs[i].detach();  // what has a history, or may get one elsewhere, cannot get this one
   }
   for (const Tensor& tensor : context.to_save()) {
-    bool own = false;
-    for (const Tensor& output : outputs) own = own || tensor.is_same(output);
-    node->save(tensor, own);
+    int own = -1;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (tensor.is_same(outputs[i])) own = static_cast<int>(i);
+    }
+    if (own >= 0) {
+      node->save_output(tensor, own);
+    } else {
+      node->save(tensor);
+    }
   }
   for (const Tensor& output : outputs) node->adopt_output(output);
   return outputs;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <type_traits>
 #include <utility>
 
@@ -21,13 +22,35 @@ class Saved {
   Node& node_;
 };
 
+/// A tensor in a braced list, referred to without touching its reference count; valid for the full expression.
+class TensorRef {
+ public:
+  TensorRef(const Tensor& tensor) : tensor_(&tensor) {}
+  const Tensor& get() const { return *tensor_; }
+  operator const Tensor&() const { return *tensor_; }
+
+ private:
+  const Tensor* tensor_;
+};
+
 namespace detail {
+
+/// Whether `tensor` is defined and requires a gradient.
+inline bool has_grad(const Tensor& tensor) {
+  if (!tensor.defined() || !tensor.impl()->autograd) return false;
+  return static_cast<const GradMeta&>(*tensor.impl()->autograd).requires_grad;
+}
 
 /// Whether an operation on these inputs must be recorded.
 inline bool needs_record(const Tensor* inputs, std::size_t count) {
-  if (!grad_enabled()) return false;
   for (std::size_t i = 0; i < count; ++i) {
-    if (inputs[i].defined() && inputs[i].requires_grad()) return true;
+    if (has_grad(inputs[i])) return grad_enabled();
+  }
+  return false;
+}
+inline bool needs_record(std::initializer_list<TensorRef> inputs) {
+  for (const TensorRef& input : inputs) {
+    if (has_grad(input.get())) return grad_enabled();
   }
   return false;
 }
@@ -54,12 +77,21 @@ class OpNode final : public Node {
 };
 
 template <bool kTwice, class Backward>
-Tensor record_as(const char* op, Tensor output, std::initializer_list<Tensor> inputs,
-                 std::initializer_list<Tensor> saves, Backward&& backward) {
-  if (!needs_record(inputs.begin(), inputs.size())) return output;
+Tensor record_as(const char* op, Tensor output, std::initializer_list<TensorRef> inputs,
+                 std::initializer_list<TensorRef> saves, Backward&& backward) {
+  if (!needs_record(inputs)) return output;
   NodePtr node(new OpNode<std::decay_t<Backward>, kTwice>(op, std::forward<Backward>(backward)));
-  node->set_inputs(inputs);
-  for (const Tensor& tensor : saves) node->save(tensor, tensor.is_same(output));
+  node->reserve_inputs(inputs.size());
+  std::size_t index = 0;
+  for (const TensorRef& input : inputs) node->set_input(index++, input.get());
+  node->reserve_saved(saves.size());
+  for (const TensorRef& tensor : saves) {
+    if (tensor.get().is_same(output)) {
+      node->save_output(tensor.get(), 0);
+    } else {
+      node->save(tensor.get());
+    }
+  }
   node->adopt_output(output);
   return output;
 }
@@ -71,16 +103,17 @@ Tensor record_as(const char* op, Tensor output, std::initializer_list<Tensor> in
 /// `backward(const Saved&, const Tensor& d_output)` returns the gradient of the only input (Tensor) or of all
 /// (Gradients, in the order of `inputs`). It must be written with recorded operations, so that it can itself be
 /// differentiated. `saves` are what it reads as saved[0], saved[1] …; list `output` itself where the output is needed.
+/// `output` must be a new tensor, `backward` must not capture tensors: what it captures is neither checked nor freed.
 template <class Backward>
-Tensor record(const char* op, Tensor output, std::initializer_list<Tensor> inputs, std::initializer_list<Tensor> saves,
-              Backward&& backward) {
+Tensor record(const char* op, Tensor output, std::initializer_list<TensorRef> inputs,
+              std::initializer_list<TensorRef> saves, Backward&& backward) {
   return detail::record_as<true>(op, std::move(output), inputs, saves, std::forward<Backward>(backward));
 }
 
 /// As record, for a backward that runs raw kernels: differentiating it again throws `[op] has no double backward`.
 template <class Backward>
-Tensor record_once(const char* op, Tensor output, std::initializer_list<Tensor> inputs,
-                   std::initializer_list<Tensor> saves, Backward&& backward) {
+Tensor record_once(const char* op, Tensor output, std::initializer_list<TensorRef> inputs,
+                   std::initializer_list<TensorRef> saves, Backward&& backward) {
   return detail::record_as<false>(op, std::move(output), inputs, saves, std::forward<Backward>(backward));
 }
 

@@ -37,11 +37,11 @@ struct COPPICE_API KernelStructure {
 /// The sets of a weight, as a checkpoint holds them. Undefined means: trainable = alive, stateful = trainable, nothing
 /// awake, nothing dormant.
 struct COPPICE_API WeightSets {
-  Mask alive;
-  Mask trainable;
-  Mask stateful;
-  Mask awake;
-  Mask dormant;
+  Mask alive{};
+  Mask trainable{};
+  Mask stateful{};
+  Mask awake{};
+  Mask dormant{};
 };
 
 /// What a Masked tensor shares: which weights are stored, alive, trainable, and have optimiser state; their values.

@@ -12,39 +12,32 @@
 namespace coppice {
 namespace {
 
-bool recording(const Tensor& input) { return detail::needs_record(&input, 1); }
-
-const TensorImpl& check_dense(const Tensor& input, const char* op) {
-  COPPICE_CHECK(input.defined(), "[", op, "] expects a defined tensor");
-  COPPICE_CHECK(input.layout() == Layout::Strided, "[", op, "] expects a dense tensor; got ", input.layout(), " ",
-                input.shape(), "; use to_dense()");
-  return *input.impl();
-}
+bool recording(const Tensor& input) { return detail::needs_record({input}); }
 
 Tensor view_of(const TensorImpl& impl, const Shape& shape, const Strides& strides, std::int64_t offset) {
   return detail::make_view(impl.storage, shape, strides, offset, impl.dtype);
 }
 
-Shape with_inferred_size(const Dims& wanted, const Shape& from) {
+Shape with_inferred_size(const char* op, const Dims& wanted, const Shape& from) {
   int inferred = -1;
   std::int64_t known = 1;
   for (int i = 0; i < wanted.rank(); ++i) {
     if (wanted[i] == -1) {
-      COPPICE_CHECK(inferred < 0, "[reshape] at most one size may be -1; got ", wanted);
+      COPPICE_CHECK(inferred < 0, "[", op, "] at most one size may be -1; got ", wanted);
       inferred = i;
     } else {
-      COPPICE_CHECK(wanted[i] >= 0, "[reshape] sizes must be -1 or more; got ", wanted);
+      COPPICE_CHECK(wanted[i] >= 0, "[", op, "] sizes must be -1 or more; got ", wanted);
       known *= wanted[i];
     }
   }
   Dims sizes = wanted;
   const std::int64_t count = from.numel();
   if (inferred >= 0) {
-    COPPICE_CHECK(known > 0 && count % known == 0, "[reshape] cannot infer the size -1; got ", from, " to ", wanted);
+    COPPICE_CHECK(known > 0 && count % known == 0, "[", op, "] cannot infer the size -1; got ", from, " to ", wanted);
     sizes[inferred] = count / known;
   }
   const Shape shape(sizes);
-  COPPICE_CHECK(shape.numel() == count, "[reshape] expects the same number of elements; got ", from, " (", count,
+  COPPICE_CHECK(shape.numel() == count, "[", op, "] expects the same number of elements; got ", from, " (", count,
                 ") to ", wanted, " (", shape.numel(), ")");
   return shape;
 }
@@ -116,10 +109,9 @@ Tensor take_range(const Tensor& input, const Range& range) {
 
 }  // namespace
 
-Tensor Tensor::view(const Shape& shape) const {
-  const TensorImpl& impl = check_dense(*this, "view");
-  COPPICE_CHECK(shape.numel() == impl.numel, "[view] expects the same number of elements; got ", impl.shape, " (",
-                impl.numel, ") to ", shape, " (", shape.numel(), ")");
+Tensor Tensor::view(const Dims& sizes) const {
+  const TensorImpl& impl = detail::require_strided(*this, "view");
+  const Shape shape = with_inferred_size("view", sizes, impl.shape);
   const auto strides = strides_for_view(impl, shape);
   COPPICE_CHECK(strides, "[view] expects elements that lie in memory in the wanted order; got ", impl.shape,
                 " with strides ", impl.strides, " to ", shape, "; use reshape(), which copies");
@@ -127,15 +119,15 @@ Tensor Tensor::view(const Shape& shape) const {
 }
 
 Tensor Tensor::reshape(const Dims& sizes) const {
-  const TensorImpl& impl = check_dense(*this, "reshape");
-  const Shape shape = with_inferred_size(sizes, impl.shape);
+  const TensorImpl& impl = detail::require_strided(*this, "reshape");
+  const Shape shape = with_inferred_size("reshape", sizes, impl.shape);
   if (shape == impl.shape) return *this;
   if (const auto strides = strides_for_view(impl, shape)) return recorded_view("reshape", *this, shape, *strides);
   return contiguous().view(shape);
 }
 
 Tensor Tensor::flatten(int start_dim, int end_dim) const {
-  const TensorImpl& impl = check_dense(*this, "flatten");
+  const TensorImpl& impl = detail::require_strided(*this, "flatten");
   const int first = normalize_dim(start_dim, impl.shape.rank(), "flatten");
   const int last = normalize_dim(end_dim, impl.shape.rank(), "flatten");
   COPPICE_CHECK(first <= last, "[flatten] start_dim must not come after end_dim; got ", start_dim, " and ", end_dim,
@@ -152,7 +144,7 @@ Tensor Tensor::flatten(int start_dim, int end_dim) const {
 }
 
 Tensor Tensor::permute(const Dims& order) const {
-  const TensorImpl& impl = check_dense(*this, "permute");
+  const TensorImpl& impl = detail::require_strided(*this, "permute");
   const int rank = impl.shape.rank();
   COPPICE_CHECK(order.rank() == rank, "[permute] expects one entry per dimension; got ", order, " for ", impl.shape);
   Shape shape = impl.shape;
@@ -174,7 +166,7 @@ Tensor Tensor::permute(const Dims& order) const {
 }
 
 Tensor Tensor::transpose(int dim0, int dim1) const {
-  const int rank = check_dense(*this, "transpose").shape.rank();
+  const int rank = detail::require_strided(*this, "transpose").shape.rank();
   const int first = normalize_dim(dim0, rank, "transpose");
   const int second = normalize_dim(dim1, rank, "transpose");
   Dims order;
@@ -183,13 +175,13 @@ Tensor Tensor::transpose(int dim0, int dim1) const {
 }
 
 Tensor Tensor::t() const {
-  const TensorImpl& impl = check_dense(*this, "t");
+  const TensorImpl& impl = detail::require_strided(*this, "t");
   COPPICE_CHECK(impl.shape.rank() == 2, "[t] expects a matrix; got ", impl.shape, "; use transpose(dim0, dim1)");
   return permute({1, 0});
 }
 
 Tensor Tensor::unsqueeze(int dim) const {
-  const TensorImpl& impl = check_dense(*this, "unsqueeze");
+  const TensorImpl& impl = detail::require_strided(*this, "unsqueeze");
   COPPICE_CHECK(impl.shape.rank() < kMaxRank, "[unsqueeze] expects fewer than ", kMaxRank, " dimensions; got ",
                 impl.shape);
   const int position = normalize_dim(dim, impl.shape.rank() + 1, "unsqueeze");
@@ -202,7 +194,7 @@ Tensor Tensor::unsqueeze(int dim) const {
 }
 
 Tensor Tensor::squeeze(int dim) const {
-  const TensorImpl& impl = check_dense(*this, "squeeze");
+  const TensorImpl& impl = detail::require_strided(*this, "squeeze");
   const int position = normalize_dim(dim, impl.shape.rank(), "squeeze");
   if (impl.shape.empty() || impl.shape[position] != 1) return *this;
   Shape shape = impl.shape;
@@ -213,7 +205,7 @@ Tensor Tensor::squeeze(int dim) const {
 }
 
 Tensor Tensor::expand(const Shape& wanted) const {
-  const TensorImpl& impl = check_dense(*this, "expand");
+  const TensorImpl& impl = detail::require_strided(*this, "expand");
   const int added = wanted.rank() - impl.shape.rank();
   bool fits = added >= 0;
   Strides strides(wanted.span());
@@ -230,7 +222,7 @@ Tensor Tensor::expand(const Shape& wanted) const {
 }
 
 Tensor Tensor::slice(int dim, std::int64_t start, std::int64_t end, std::int64_t step) const {
-  const TensorImpl& impl = check_dense(*this, "slice");
+  const TensorImpl& impl = detail::require_strided(*this, "slice");
   COPPICE_CHECK(!impl.shape.empty(), "[slice] expects at least one dimension; got a scalar");
   COPPICE_CHECK(step > 0, "[slice] expects a positive step; got ", step, " for ", impl.shape);
   const int along = normalize_dim(dim, impl.shape.rank(), "slice");
@@ -241,7 +233,7 @@ Tensor Tensor::slice(int dim, std::int64_t start, std::int64_t end, std::int64_t
 }
 
 Tensor Tensor::narrow(int dim, std::int64_t start, std::int64_t length) const {
-  const TensorImpl& impl = check_dense(*this, "narrow");
+  const TensorImpl& impl = detail::require_strided(*this, "narrow");
   COPPICE_CHECK(!impl.shape.empty(), "[narrow] expects at least one dimension; got a scalar");
   const int along = normalize_dim(dim, impl.shape.rank(), "narrow");
   const std::int64_t size = impl.shape[along];
@@ -252,7 +244,7 @@ Tensor Tensor::narrow(int dim, std::int64_t start, std::int64_t length) const {
 }
 
 Tensor Tensor::select(int dim, std::int64_t index) const {
-  const TensorImpl& impl = check_dense(*this, "select");
+  const TensorImpl& impl = detail::require_strided(*this, "select");
   COPPICE_CHECK(!impl.shape.empty(), "[select] expects at least one dimension; got a scalar");
   const int along = normalize_dim(dim, impl.shape.rank(), "select");
   const std::int64_t size = impl.shape[along];
@@ -262,10 +254,10 @@ Tensor Tensor::select(int dim, std::int64_t index) const {
       .squeeze(along);
 }
 
-Tensor Tensor::contiguous() const { return check_dense(*this, "contiguous").contiguous ? *this : clone(); }
+Tensor Tensor::contiguous() const { return detail::require_strided(*this, "contiguous").contiguous ? *this : clone(); }
 
 Tensor Tensor::clone() const {
-  const TensorImpl& impl = check_dense(*this, "clone");
+  const TensorImpl& impl = detail::require_strided(*this, "clone");
   Tensor output = Tensor::empty(impl.shape, {.dtype = impl.dtype, .device = impl.device});
   detail::copy_into(output, *this);
   if (!recording(*this)) return output;
@@ -273,7 +265,7 @@ Tensor Tensor::clone() const {
 }
 
 Tensor Tensor::to(DType wanted) const {
-  const TensorImpl& impl = check_dense(*this, "to");
+  const TensorImpl& impl = detail::require_strided(*this, "to");
   if (impl.dtype == wanted) return *this;
   Tensor output = detail::raw_cast(*this, wanted);
   if (!is_floating(wanted) || !recording(*this)) return output;
@@ -282,7 +274,7 @@ Tensor Tensor::to(DType wanted) const {
 }
 
 Tensor Tensor::to(Device wanted) const {
-  const TensorImpl& impl = check_dense(*this, "to");
+  const TensorImpl& impl = detail::require_strided(*this, "to");
   if (impl.device == wanted) return *this;
   const Tensor source = detail::raw_contiguous(*this);
   Tensor output = Tensor::empty(impl.shape, {.dtype = impl.dtype, .device = wanted});

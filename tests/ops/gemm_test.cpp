@@ -1,0 +1,170 @@
+#include <coppice/ops/cpu/gemm.h>
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <coppice/core/parallel.h>
+
+#include "tests/cases/gemm_cases.h"
+
+namespace coppice {
+namespace {
+
+using cases::GemmCase;
+using cpu::Transpose;
+
+/// A matrix inside a larger array, so that leading dimensions are not sizes.
+template <class T>
+struct Matrix {
+  Matrix(std::int64_t rows, std::int64_t columns, std::int64_t padding)
+      : stride(columns + padding), elements(static_cast<std::size_t>(rows * stride), T(77)) {}
+  template <class Draw>
+  Matrix& fill(Draw&& draw) {
+    for (T& element : elements) element = static_cast<T>(draw());
+    return *this;
+  }
+  T at(std::int64_t i, std::int64_t j) const { return elements[static_cast<std::size_t>(i * stride + j)]; }
+  std::int64_t stride;
+  std::vector<T> elements;
+};
+
+template <class T>
+struct Product {
+  Product(const GemmCase& wanted, Transpose flip_a, Transpose flip_b)
+      : size(wanted),
+        ta(flip_a),
+        tb(flip_b),
+        a(ta == Transpose::Yes ? size.k : size.m, ta == Transpose::Yes ? size.m : size.k, 3),
+        b(tb == Transpose::Yes ? size.n : size.k, tb == Transpose::Yes ? size.k : size.n, 2),
+        c(size.m, size.n, 5) {}
+
+  T left(std::int64_t i, std::int64_t p) const { return ta == Transpose::Yes ? a.at(p, i) : a.at(i, p); }
+  T right(std::int64_t p, std::int64_t j) const { return tb == Transpose::Yes ? b.at(j, p) : b.at(p, j); }
+  void run(bool accumulate) {
+    cpu::gemm(ta, tb, size.m, size.n, size.k, a.elements.data(), a.stride, b.elements.data(), b.stride, accumulate,
+              c.elements.data(), c.stride);
+  }
+
+  GemmCase size;
+  Transpose ta, tb;
+  Matrix<T> a, b, c;
+};
+
+constexpr Transpose kBoth[] = {Transpose::No, Transpose::Yes};
+
+template <class T>
+void expect_exact_on_small_integers() {
+  std::mt19937 random(7);
+  std::uniform_int_distribution<int> integer(-3, 3);
+  const auto draw = [&] { return integer(random); };
+  for (const GemmCase& size : cases::gemm_edges()) {
+    for (const Transpose ta : kBoth) {
+      for (const Transpose tb : kBoth) {
+        for (const bool accumulate : {false, true}) {
+          Product<T> product(size, ta, tb);
+          product.a.fill(draw);
+          product.b.fill(draw);
+          product.c.fill(draw);
+          Matrix<T> expected = product.c;
+          for (std::int64_t i = 0; i < size.m; ++i) {
+            for (std::int64_t j = 0; j < size.n; ++j) {
+              T& sum = expected.elements[static_cast<std::size_t>(i * expected.stride + j)];
+              if (!accumulate) sum = T(0);
+              for (std::int64_t p = 0; p < size.k; ++p) sum += product.left(i, p) * product.right(p, j);
+            }
+          }
+          product.run(accumulate);
+          // The padding is compared too: nothing outside C may be written.
+          EXPECT_EQ(product.c.elements, expected.elements) << size << " transposed " << static_cast<bool>(ta)
+                                                           << static_cast<bool>(tb) << " accumulate " << accumulate;
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, MatchesThreeLoopsExactlyOnSmallIntegersInSingle) { expect_exact_on_small_integers<float>(); }
+TEST(Gemm, MatchesThreeLoopsExactlyOnSmallIntegersInDouble) { expect_exact_on_small_integers<double>(); }
+
+TEST(Gemm, SingleAgreesWithDoubleWithinRounding) {
+  std::mt19937 random(8);
+  std::normal_distribution<float> normal;
+  for (const GemmCase& size : {GemmCase{64, 100, 784}, GemmCase{1, 40, 1000}, GemmCase{40, 1, 1000}}) {
+    Product<float> single(size, Transpose::No, Transpose::Yes);
+    single.a.fill([&] { return normal(random); });
+    single.b.fill([&] { return normal(random); });
+    single.run(false);
+    for (std::int64_t i = 0; i < size.m; ++i) {
+      for (std::int64_t j = 0; j < size.n; ++j) {
+        double sum = 0, magnitude = 0;
+        for (std::int64_t p = 0; p < size.k; ++p) {
+          const double term = double{single.left(i, p)} * double{single.right(p, j)};
+          sum += term;
+          magnitude += std::abs(term);
+        }
+        // c = 8: lanes and blocks of k keep partial sums short, so errors stay far below k · ε.
+        EXPECT_NEAR(single.c.at(i, j), sum, 8.0 * std::numeric_limits<float>::epsilon() * magnitude) << size;
+      }
+    }
+  }
+}
+
+TEST(Gemm, IsBitwiseTheSameForAnyNumberOfThreads) {
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal;
+  const int before = num_threads();
+  for (const GemmCase& size : {GemmCase{64, 300, 784}, GemmCase{300, 784, 64}, GemmCase{1, 3000, 500},
+                               GemmCase{500, 2, 700}, GemmCase{10, 2000, 90}}) {
+    for (const Transpose tb : kBoth) {
+      Product<float> product(size, Transpose::No, tb);
+      product.a.fill([&] { return normal(random); });
+      product.b.fill([&] { return normal(random); });
+      set_num_threads(1);
+      product.run(false);
+      const std::vector<float> alone = product.c.elements;
+      for (const int threads : {2, 3}) {
+        set_num_threads(threads);
+        product.run(false);
+        EXPECT_EQ(std::memcmp(product.c.elements.data(), alone.data(), alone.size() * sizeof(float)), 0)
+            << size << " with " << threads << " threads";
+      }
+    }
+  }
+  set_num_threads(before);
+}
+
+TEST(Gemm, PackedOperandsAreReadThroughTheirFunctionsOnly) {
+  // A is i + p, B is j − p: neither lies in memory.
+  const std::int64_t m = 9, n = 37, k = 300;
+  const auto pack_a = [](const cpu::GemmSlice& slice, double* packed) {
+    for (std::int64_t p = 0; p < slice.depth; ++p) {
+      for (std::int64_t i = 0; i < slice.width; ++i) {
+        packed[p * slice.width + i] = i < slice.count ? static_cast<double>(slice.first + i + slice.start + p) : 0.0;
+      }
+    }
+  };
+  const auto pack_b = [](const cpu::GemmSlice& slice, double* packed) {
+    for (std::int64_t p = 0; p < slice.depth; ++p) {
+      for (std::int64_t j = 0; j < slice.width; ++j) {
+        packed[p * slice.width + j] = j < slice.count ? static_cast<double>(slice.first + j - slice.start - p) : 0.0;
+      }
+    }
+  };
+  std::vector<double> c(static_cast<std::size_t>(m * n));
+  cpu::gemm_packed<double>(m, n, k, pack_a, pack_b, false, c.data(), n);
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (std::int64_t p = 0; p < k; ++p) sum += static_cast<double>((i + p) * (j - p));
+      EXPECT_EQ(c[static_cast<std::size_t>(i * n + j)], sum) << i << ' ' << j;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace coppice
