@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <coppice/core/export.h>
 #include <coppice/core/mask.h>
+#include <coppice/sparsity/cycle.h>
 #include <coppice/sparsity/distribution.h>
 #include <coppice/sparsity/policy.h>
 
@@ -30,16 +30,6 @@ COPPICE_API void make_sparse(nn::Module& model, const std::vector<double>& densi
                              Dormant pruned = Dormant::Drop);
 /// The same with the policy's density and distribution, and what its `start` needs.
 COPPICE_API void make_sparse(nn::Module& model, const MaskPolicy& policy, std::uint64_t seed);
-
-/// Where in a cycle an iteration lies.
-enum class Phase : std::uint8_t {
-  Importance,   ///< H: training before a drop
-  Accuracy,     ///< J: training of what is left
-  Exploration,  ///< Q: training of what was pruned
-  Update,       ///< an iteration whose backward serves the mask only
-  Fixed,        ///< training outside the update period
-};
-COPPICE_API std::string_view name_of(Phase phase);
 
 /// What an iteration is.
 struct StepDecision {

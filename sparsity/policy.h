@@ -55,7 +55,7 @@ struct COPPICE_API MaskPolicy {
   bool skip_step_on_update = false;    ///< the update takes an iteration of its own, without an optimiser step
 
   // how many, by what
-  FractionSchedule fraction;
+  FractionSchedule fraction = {};
   Rounding rounding = Rounding::Floor;
   Ranking ranking = Ranking::Layer;
   TieBreak tie_break = TieBreak::Index;
