@@ -1,0 +1,188 @@
+#include <coppice/ops/pool2d.h>
+
+#include <algorithm>
+#include <limits>
+
+#include <coppice/autograd/record.h>
+#include <coppice/ops/cpu/pool2d.h>
+
+namespace coppice {
+
+namespace {
+
+using cpu::Pool2dGeometry;
+using cpu::PoolWindow;
+using Pair = std::array<std::int64_t, 2>;
+
+struct Axis {
+  std::int64_t size, kernel, stride, pad, dilation;
+  bool ceil_mode, count_include_pad;
+};
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+std::vector<PoolWindow> windows_of(const Axis& a) {
+  const std::int64_t span = a.dilation * (a.kernel - 1) + 1;
+  const std::int64_t room = a.size + 2 * a.pad - span;
+  if (room < 0) return {};
+  std::int64_t count = (a.ceil_mode ? ceil_div(room, a.stride) : room / a.stride) + 1;
+  if (a.ceil_mode && (count - 1) * a.stride >= a.size + a.pad) --count;  // a window must not start in the padding
+  std::vector<PoolWindow> windows;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t start = i * a.stride - a.pad;
+    const std::int64_t padded_end = std::min(start + span, a.size + a.pad);
+    const std::int64_t offset = start < 0 ? ceil_div(-start, a.dilation) : 0;
+    const std::int64_t first = start + offset * a.dilation;
+    const std::int64_t last = std::min(padded_end, a.size);
+    windows.push_back({first, last, offset, a.count_include_pad ? padded_end - start : last - first});
+  }
+  return windows;
+}
+
+void check_input(const Tensor& input, const char* op) {
+  COPPICE_CHECK(input.dim() == 4, "[", op, "] expects an input (n, c, h, w); got ", input.shape());
+  COPPICE_CHECK(is_floating(input.dtype()), "[", op, "] expects a floating dtype; got ", input.dtype(), " ",
+                input.shape());
+}
+
+Pool2dGeometry window_geometry(const Tensor& input, Pair kernel, Pair stride, Pair padding, Pair dilation,
+                               bool ceil_mode, bool count_include_pad, const char* op) {
+  check_input(input, op);
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    COPPICE_CHECK(kernel[axis] >= 1 && stride[axis] >= 1 && dilation[axis] >= 1, "[", op,
+                  "] expects kernel, stride and dilation of at least 1; got kernel (", kernel[0], ", ", kernel[1],
+                  "), stride (", stride[0], ", ", stride[1], "), dilation (", dilation[0], ", ", dilation[1], ")");
+    COPPICE_CHECK(padding[axis] >= 0 && 2 * padding[axis] <= kernel[axis], "[", op,
+                  "] expects a padding of at most half the kernel; got padding (", padding[0], ", ", padding[1],
+                  "), kernel (", kernel[0], ", ", kernel[1], ")");
+  }
+  const Shape& x = input.shape();
+  Pool2dGeometry geometry{
+      .planes = x[0] * x[1],
+      .height = x[2],
+      .width = x[3],
+      .kernel_w = kernel[1],
+      .step_h = dilation[0],
+      .step_w = dilation[1],
+      .rows = windows_of({x[2], kernel[0], stride[0], padding[0], dilation[0], ceil_mode, count_include_pad}),
+      .columns = windows_of({x[3], kernel[1], stride[1], padding[1], dilation[1], ceil_mode, count_include_pad})};
+  COPPICE_CHECK(!geometry.rows.empty() && !geometry.columns.empty() && x[2] > 0 && x[3] > 0, "[", op, "] the kernel (",
+                kernel[0], ", ", kernel[1], ") is larger than the padded input; got input ", x);
+  return geometry;
+}
+
+Shape output_shape(const Shape& input, const Pool2dGeometry& geometry) {
+  return {input[0], input[1], geometry.out_h(), geometry.out_w()};
+}
+
+/// Calls function<T, Index>() for the dtypes of a floating tensor and of positions in windows.
+template <class F>
+void dispatch_max_pool(DType dtype, DType index, F&& function) {
+  dispatch_floating(dtype, "max_pool2d", [&]<class T>() {
+    if (index == kUInt8) {
+      function.template operator()<T, std::uint8_t>();
+    } else {
+      function.template operator()<T, std::int32_t>();
+    }
+  });
+}
+
+Tensor gather_maxima(const Tensor& input, const Tensor& where, const Pool2dGeometry& geometry);
+
+/// Linear in d_output, with gather_maxima as its transpose: both can be differentiated any number of times.
+Tensor scatter_maxima(const Tensor& d_output, const Tensor& where, const Pool2dGeometry& geometry) {
+  const Shape shape{d_output.size(0), d_output.size(1), geometry.height, geometry.width};
+  const Tensor d_input = Tensor::empty(shape, {.dtype = d_output.dtype()});
+  const Tensor dy = detail::raw_contiguous(d_output);
+  dispatch_max_pool(dy.dtype(), where.dtype(), [&]<class T, class Index>() {
+    cpu::max_pool2d_scatter(geometry, dy.data<T>(), where.data<Index>(), d_input.data<T>());
+  });
+  return record("max_pool2d_scatter", d_input, {d_output}, {where},
+                [geometry](const Saved& saved, const Tensor& g) { return gather_maxima(g, saved[0], geometry); });
+}
+
+Tensor gather_maxima(const Tensor& input, const Tensor& where, const Pool2dGeometry& geometry) {
+  const Tensor output = Tensor::empty(where.shape(), {.dtype = input.dtype()});
+  const Tensor x = detail::raw_contiguous(input);
+  dispatch_max_pool(x.dtype(), where.dtype(), [&]<class T, class Index>() {
+    cpu::max_pool2d_gather(geometry, x.data<T>(), where.data<Index>(), output.data<T>());
+  });
+  return record("max_pool2d_gather", output, {input}, {where},
+                [geometry](const Saved& saved, const Tensor& g) { return scatter_maxima(g, saved[0], geometry); });
+}
+
+Tensor mean_pool(const Tensor& input, const Pool2dGeometry& geometry, const char* op);
+
+Tensor mean_pool_gradient(const Tensor& d_output, const Pool2dGeometry& geometry, const char* op) {
+  const Shape shape{d_output.size(0), d_output.size(1), geometry.height, geometry.width};
+  const Tensor d_input = Tensor::empty(shape, {.dtype = d_output.dtype()});
+  const Tensor dy = detail::raw_contiguous(d_output);
+  dispatch_floating(dy.dtype(), op,
+                    [&]<class T>() { cpu::mean_pool2d_gradient(geometry, dy.data<T>(), d_input.data<T>()); });
+  return record(op, d_input, {d_output}, {},
+                [geometry, op](const Saved&, const Tensor& g) { return mean_pool(g, geometry, op); });
+}
+
+Tensor mean_pool(const Tensor& input, const Pool2dGeometry& geometry, const char* op) {
+  const Tensor output = Tensor::empty(output_shape(input.shape(), geometry), {.dtype = input.dtype()});
+  const Tensor x = detail::raw_contiguous(input);
+  dispatch_floating(x.dtype(), op,
+                    [&]<class T>() { cpu::mean_pool2d_forward(geometry, x.data<T>(), output.data<T>()); });
+  return record(op, output, {input}, {}, [geometry, op](const Saved&, const Tensor& d_output) {
+    return mean_pool_gradient(d_output, geometry, op);
+  });
+}
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& input, Pair kernel_size, const MaxPool2dOptions& options) {
+  const Pool2dGeometry geometry =
+      window_geometry(input, kernel_size, options.stride.value_or(kernel_size), options.padding, options.dilation,
+                      options.ceil_mode, false, "max_pool2d");
+  const bool small = kernel_size[0] * kernel_size[1] <= std::numeric_limits<std::uint8_t>::max() + 1;
+  const Shape shape = output_shape(input.shape(), geometry);
+  const Tensor output = Tensor::empty(shape, {.dtype = input.dtype()});
+  const Tensor where = Tensor::empty(shape, {.dtype = small ? kUInt8 : kInt32});
+  const Tensor x = detail::raw_contiguous(input);
+  dispatch_max_pool(x.dtype(), where.dtype(), [&]<class T, class Index>() {
+    cpu::max_pool2d_forward(geometry, x.data<T>(), output.data<T>(), where.data<Index>());
+  });
+  return record("max_pool2d", output, {input}, {where}, [geometry](const Saved& saved, const Tensor& d_output) {
+    return scatter_maxima(d_output, saved[0], geometry);
+  });
+}
+
+Tensor avg_pool2d(const Tensor& input, Pair kernel_size, const AvgPool2dOptions& options) {
+  return mean_pool(input,
+                   window_geometry(input, kernel_size, options.stride.value_or(kernel_size), options.padding, {1, 1},
+                                   options.ceil_mode, options.count_include_pad, "avg_pool2d"),
+                   "avg_pool2d");
+}
+
+Tensor adaptive_avg_pool2d(const Tensor& input, Pair output_size) {
+  check_input(input, "adaptive_avg_pool2d");
+  const Shape& x = input.shape();
+  COPPICE_CHECK(output_size[0] >= 1 && output_size[1] >= 1 && x[2] >= 1 && x[3] >= 1,
+                "[adaptive_avg_pool2d] expects an output and an input of at least 1 × 1; got output (", output_size[0],
+                ", ", output_size[1], "), input ", x);
+  const auto windows = [](std::int64_t size, std::int64_t out) {
+    std::vector<PoolWindow> result;
+    for (std::int64_t i = 0; i < out; ++i) {
+      const std::int64_t first = i * size / out;
+      const std::int64_t last = ceil_div((i + 1) * size, out);
+      result.push_back({first, last, 0, last - first});
+    }
+    return result;
+  };
+  const Pool2dGeometry geometry{.planes = x[0] * x[1],
+                                .height = x[2],
+                                .width = x[3],
+                                .kernel_w = 0,
+                                .step_h = 1,
+                                .step_w = 1,
+                                .rows = windows(x[2], output_size[0]),
+                                .columns = windows(x[3], output_size[1])};
+  return mean_pool(input, geometry, "adaptive_avg_pool2d");
+}
+
+}  // namespace coppice
