@@ -95,9 +95,12 @@ class COPPICE_API Module {
   }
 
  private:
-  Tensor* find_parameter(std::string_view name) const;
+  using Visit = std::function<void(const std::string& prefix, const Module& module)>;
+
+  void visit(const std::string& prefix, const Visit& body) const;
+  Tensor& find_parameter(std::string_view name);
   void add_child(const std::string& name, std::shared_ptr<Module> module);
-  void check_name(const std::string& name) const;
+  void check_new_name(const std::string& name) const;
 
   struct Hook {
     int id;
@@ -105,8 +108,8 @@ class COPPICE_API Module {
   };
 
   // A deque keeps the references that layers hold valid while more are registered.
-  mutable std::deque<NamedTensor> parameters_;
-  mutable std::deque<NamedTensor> buffers_;
+  std::deque<NamedTensor> parameters_;
+  std::deque<NamedTensor> buffers_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
   std::vector<Hook> hooks_;
   int next_hook_ = 0;

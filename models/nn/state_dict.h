@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +26,7 @@ class COPPICE_API StateDict {
   void set(std::string_view name, const Tensor& tensor);
   /// The tensor of that name. Throws `[StateDict] …` when there is none.
   const Tensor& at(std::string_view name) const;
-  bool contains(std::string_view name) const { return find(name) != nullptr; }
+  bool contains(std::string_view name) const { return index_.find(name) != index_.end(); }
   /// Whether there was one to remove.
   bool erase(std::string_view name);
 
@@ -34,9 +36,8 @@ class COPPICE_API StateDict {
   std::vector<NamedTensor>::const_iterator end() const { return entries_.end(); }
 
  private:
-  const NamedTensor* find(std::string_view name) const;
-
   std::vector<NamedTensor> entries_;
+  std::map<std::string, std::size_t, std::less<>> index_;  // position in entries_
 };
 
 }  // namespace coppice::nn
