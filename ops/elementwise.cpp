@@ -33,6 +33,14 @@ Tensor record_unary(const char* op, const Tensor& output, const Tensor& input, s
 template <class BackwardA, class BackwardB>
 Tensor record_binary(const char* op, const Tensor& output, const Tensor& a, const Tensor& b,
                      std::initializer_list<TensorRef> saves, BackwardA d_a, BackwardB d_b) {
+  if (a.dtype() == b.dtype() && a.shape() == b.shape()) {  // nothing to restore: a small node
+    return record(op, output, {a, b}, saves, [d_a, d_b](const Saved& saved, const Tensor& d_output) {
+      Gradients gradients(2);
+      if (saved.needs(0)) gradients[0] = d_a(saved, d_output);
+      if (saved.needs(1)) gradients[1] = d_b(saved, d_output);
+      return gradients;
+    });
+  }
   return record(op, output, {a, b}, saves,
                 [d_a, d_b, of_a = Origin(a), of_b = Origin(b)](const Saved& saved, const Tensor& d_output) {
                   Gradients gradients(2);
