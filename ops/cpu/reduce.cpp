@@ -1,8 +1,8 @@
 // Reductions of a contiguous (outer, reduced, inner) array along its middle dimension.
 //
-// Mapping        inner = 1: a row is cut into chunks of kChunk elements; element i of a chunk is folded into lane
-//                i mod kLanes, and the lanes are halved until one is left. inner > 1: blocks of kBlockRows rows are
-//                folded row by row, a tile of columns at once. What is left of a long dimension is reduced again.
+// Mapping        inner = 1: a row is cut into chunks of kChunk elements, each folded as cpu/fold.h says. inner > 1:
+//                blocks of kBlockRows rows are folded row by row, a tile of columns at once. What is left of a long
+//                dimension is reduced again.
 // Work           one operation per element; reads the input once.
 // Bound          memory.
 // Deterministic  yes: the tree depends on the geometry alone, neither on threads nor on the instruction set.
@@ -18,11 +18,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <limits>
 
 #include <coppice/core/parallel.h>
 #include <coppice/core/storage.h>
-#include <coppice/ops/functors.h>
+#include <coppice/ops/cpu/fold.h>
 
 #ifndef COPPICE_OPS_CPU_REDUCE_ONCE
 #define COPPICE_OPS_CPU_REDUCE_ONCE
@@ -45,35 +44,9 @@ HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
 namespace {
 
-/// A value that changes no result of F.
-template <class F, class T>
-constexpr T neutral() {
-  using Limits = std::numeric_limits<T>;
-  if constexpr (std::is_same_v<F, functor::Add>) return T{0};
-  if constexpr (Limits::has_infinity)
-    return std::is_same_v<F, functor::Maximum> ? -Limits::infinity() : Limits::infinity();
-  return std::is_same_v<F, functor::Maximum> ? Limits::lowest() : Limits::max();
-}
-
-template <class F, class T, std::int64_t kLanes>
-T fold_lanes(const T* in, std::int64_t count) {
-  T lanes[kLanes];
-  for (std::int64_t l = 0; l < kLanes; ++l) lanes[l] = neutral<F, T>();
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (std::int64_t l = 0; l < kLanes; ++l) lanes[l] = F{}(lanes[l], in[i + l]);
-  }
-  for (std::int64_t l = 0; i + l < count; ++l) lanes[l] = F{}(lanes[l], in[i + l]);
-  for (std::int64_t half = kLanes / 2; half > 0; half /= 2) {
-    for (std::int64_t l = 0; l < half; ++l) lanes[l] = F{}(lanes[l], lanes[l + half]);
-  }
-  return lanes[0];
-}
-
 template <class F, class T>
 void fold_chunk(const void* in, std::int64_t count, void* out) {
-  const T* x = static_cast<const T*>(in);
-  *static_cast<T*>(out) = count < 64 ? fold_lanes<F, T, 4>(x, count) : fold_lanes<F, T, 64>(x, count);
+  *static_cast<T*>(out) = fold<F, T>(count, LoadPlain<T>{static_cast<const T*>(in)});
 }
 
 template <class F, class T>
