@@ -10,14 +10,14 @@ namespace coppice {
 
 /// Pairs are (height, width). An empty stride means the kernel's size.
 struct MaxPool2dOptions {
-  std::optional<std::array<std::int64_t, 2>> stride;
+  std::optional<std::array<std::int64_t, 2>> stride = {};
   std::array<std::int64_t, 2> padding = {0, 0};
   std::array<std::int64_t, 2> dilation = {1, 1};
   bool ceil_mode = false;
 };
 
 struct AvgPool2dOptions {
-  std::optional<std::array<std::int64_t, 2>> stride;
+  std::optional<std::array<std::int64_t, 2>> stride = {};
   std::array<std::int64_t, 2> padding = {0, 0};
   bool ceil_mode = false;
   bool count_include_pad = true;  ///< whether padding counts in the divisor
