@@ -3,6 +3,7 @@
 #include <coppice/core/weight_state.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include <coppice/core/mask_slots.h>
@@ -94,9 +95,13 @@ Tensor WeightState::remap(const Tensor& packed, const Mask& from, const Mask& to
                   std::copy_n(in + in_slot, std::popcount(have), out + out_slot);
                   return;
                 }
+                std::array<T, 64> word;
+                word.fill(filled);
+                for (; have != 0; have &= have - 1) {
+                  word[static_cast<std::size_t>(std::countr_zero(have))] = in[in_slot++];
+                }
                 for (; want != 0; want &= want - 1) {
-                  const std::uint64_t lowest = want & -want;
-                  out[out_slot++] = (have & lowest) != 0 ? in[in_slot + std::popcount(have & (lowest - 1))] : filled;
+                  out[out_slot++] = word[static_cast<std::size_t>(std::countr_zero(want))];
                 }
               });
   });

@@ -1,7 +1,6 @@
 #include <coppice/core/weight_state.h>
 
 #include <algorithm>
-#include <array>
 #include <initializer_list>
 
 #include <coppice/core/mask_slots.h>
@@ -30,8 +29,7 @@ void overwrite(const Tensor& destination, const Mask& to, const Tensor& source, 
   dispatch_dtype(destination.dtype(), "WeightState", [&]<class T>() {
     T* const out = destination.data<T>();
     const T* const in = source.data<T>();
-    detail::for_each_slot<1>(from, {&to},
-                             [=](std::int64_t slot, std::array<std::int64_t, 1> outer) { out[outer[0]] = in[slot]; });
+    detail::for_each_slot(from, to, [=](std::int64_t slot, std::int64_t outer) { out[outer] = in[slot]; });
   });
 }
 
@@ -39,7 +37,7 @@ void overwrite(const Tensor& destination, const Mask& to, const Tensor& source, 
 void clear(const Tensor& destination, const Mask& to, const Mask& at) {
   dispatch_dtype(destination.dtype(), "WeightState", [&]<class T>() {
     T* const out = destination.data<T>();
-    detail::for_each_slot<1>(at, {&to}, [=](std::int64_t, std::array<std::int64_t, 1> outer) { out[outer[0]] = T{}; });
+    detail::for_each_slot(at, to, [=](std::int64_t, std::int64_t outer) { out[outer] = T{}; });
   });
 }
 

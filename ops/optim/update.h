@@ -35,6 +35,15 @@ class COPPICE_API ParamUpdate {
   ParamUpdate(const Optimizer& optimizer, Optimizer::Slot& slot);
   Tensor& state(const std::string& name);
 
+  template <class T>
+  static void gather(const T* from, const detail::WordRanks& ranks, std::size_t count, std::array<T, 64>& to) {
+    for (std::size_t i = 0; i < count; ++i) to[i] = from[ranks[i]];
+  }
+  template <class T>
+  static void scatter(const std::array<T, 64>& from, const detail::WordRanks& ranks, std::size_t count, T* to) {
+    for (std::size_t i = 0; i < count; ++i) to[ranks[i]] = from[i];
+  }
+
   template <class T, std::size_t kStates, class Rule, std::size_t... kState>
   void apply_to(const std::array<T*, kStates>& states, Rule rule, std::index_sequence<kState...>) {
     T* const values = values_.data<T>();
@@ -47,9 +56,21 @@ class COPPICE_API ParamUpdate {
       });
       return;
     }
-    detail::for_each_slot<2>(weight_->trainable(), {&weight_->stored(), &weight_->stateful()},
-                             [=](std::int64_t slot, const std::array<std::int64_t, 2>& outer) {
-                               rule(values[outer[0]], gradient[slot], states[kState][outer[1]]...);
+    // Word by word: what lies apart is brought together, so that the rule runs over short arrays.
+    detail::for_each_word<2>(weight_->trainable(), {&weight_->stored(), &weight_->stateful()},
+                             [=](std::int64_t word_count, std::int64_t slot, const std::array<std::int64_t, 2>& starts,
+                                 const std::array<detail::WordRanks, 2>& ranks) {
+                               const auto count = static_cast<std::size_t>(word_count);
+                               std::array<T, 64> local_values;
+                               std::array<std::array<T, 64>, kStates> local;
+                               gather(values + starts[0], ranks[0], count, local_values);
+                               (gather(states[kState] + starts[1], ranks[1], count, local[kState]), ...);
+                               for (std::size_t i = 0; i < count; ++i) {
+                                 rule(local_values[i], gradient[slot + static_cast<std::int64_t>(i)],
+                                      local[kState][i]...);
+                               }
+                               scatter(local_values, ranks[0], count, values + starts[0]);
+                               (scatter(local[kState], ranks[1], count, states[kState] + starts[1]), ...);
                              });
   }
 
