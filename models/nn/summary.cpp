@@ -42,7 +42,7 @@ std::string grouped(double count) {
   digits << std::fixed << std::setprecision(0) << count;
   std::string text = digits.str();
   for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<std::size_t>(at), ",");
+    text.insert(static_cast<std::size_t>(at), 1, ',');
   }
   return text;
 }

@@ -11,6 +11,8 @@
 #include <coppice/core/parallel.h>
 #include <coppice/core/tensor.h>
 
+#include "tests/autograd/leak_check.h"
+
 // What the tests of ops share.
 
 namespace coppice::testing {
@@ -40,11 +42,12 @@ inline Tensor small_integers(const Shape& shape, std::uint64_t seed, DType dtype
   return Tensor::randint(-3, 4, shape, generator).to(dtype);
 }
 
-/// First and second derivatives of `function` of these f64 leaves.
+/// First and second derivatives of `function` of these f64 leaves, and that nothing of them leaks.
 template <class Function>
 void check_gradients(Function function, const std::vector<Tensor>& inputs) {
   gradcheck([&](const std::vector<Tensor>& x) { return std::vector<Tensor>{function(x)}; }, inputs,
             {.double_backward = true});
+  expect_no_leak([&](const std::vector<Tensor>& x) { return std::vector<Tensor>{function(x)}; }, inputs);
 }
 
 /// Runs `compute` with 1, 2 and 3 threads and expects the same bits.
