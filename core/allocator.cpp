@@ -1,13 +1,15 @@
+#include <coppice/core/allocator.h>
+
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <coppice/core/allocator.h>
-#include <coppice/core/error.h>
 #include <array>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
+
+#include <coppice/core/error.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>

@@ -1,6 +1,8 @@
 #include <coppice/core/backend.h>
-#include <coppice/core/error.h>
+
 #include <cstring>
+
+#include <coppice/core/error.h>
 
 namespace coppice {
 

@@ -1,6 +1,7 @@
+#include <coppice/core/cpu_limit.h>
+
 #include <sched.h>
 
-#include <coppice/core/cpu_limit.h>
 #include <algorithm>
 #include <cmath>
 #include <fstream>

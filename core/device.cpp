@@ -1,4 +1,5 @@
 #include <coppice/core/device.h>
+
 #include <ostream>
 
 namespace coppice {

@@ -1,4 +1,5 @@
 #include <coppice/core/dtype.h>
+
 #include <ostream>
 
 namespace coppice {

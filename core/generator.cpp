@@ -1,8 +1,10 @@
-#include <coppice/core/error.h>
 #include <coppice/core/generator.h>
+
 #include <cmath>
 #include <numbers>
 #include <numeric>
+
+#include <coppice/core/error.h>
 
 namespace coppice {
 

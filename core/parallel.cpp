@@ -1,9 +1,8 @@
+#include <coppice/core/parallel.h>
+
 #include <pthread.h>
 #include <signal.h>
 
-#include <coppice/core/cpu_limit.h>
-#include <coppice/core/error.h>
-#include <coppice/core/parallel.h>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -16,6 +15,9 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <coppice/core/cpu_limit.h>
+#include <coppice/core/error.h>
 
 namespace coppice {
 

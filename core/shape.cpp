@@ -1,7 +1,9 @@
-#include <coppice/core/error.h>
 #include <coppice/core/shape.h>
+
 #include <algorithm>
 #include <ostream>
+
+#include <coppice/core/error.h>
 
 namespace coppice {
 

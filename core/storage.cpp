@@ -1,5 +1,6 @@
-#include <coppice/core/backend.h>
 #include <coppice/core/storage.h>
+
+#include <coppice/core/backend.h>
 
 namespace coppice {
 

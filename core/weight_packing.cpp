@@ -56,8 +56,9 @@ void scatter_into(const Tensor& packed, const Mask& at, const Tensor& dense) {
 Tensor WeightState::gather(const Tensor& dense, const Mask& at) {
   COPPICE_CHECK(dense.shape() == at.shape(), "[WeightState] gather expects the mask's shape ", at.shape(), "; got ",
                 dense.shape());
-  const Tensor source = detail::raw_contiguous(dense);
   const Tensor packed = Tensor::empty({at.count()}, {.dtype = dense.dtype()});
+  if (at.count() == 0) return packed;
+  const Tensor source = detail::raw_contiguous(dense);
   dispatch_dtype(dense.dtype(), "WeightState", [&]<class T>() {
     const T* const in = source.data<T>();
     T* const out = packed.data<T>();

@@ -1,12 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <thread>
+#include <vector>
+
 #include <coppice/core/allocator.h>
 #include <coppice/core/backend.h>
 #include <coppice/core/error.h>
 #include <coppice/core/storage.h>
-#include <cstring>
-#include <thread>
-#include <vector>
 
 namespace coppice {
 namespace {

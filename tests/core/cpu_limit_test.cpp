@@ -2,9 +2,10 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <coppice/core/cpu_limit.h>
 #include <fstream>
 #include <thread>
+
+#include <coppice/core/cpu_limit.h>
 
 namespace coppice {
 namespace {

@@ -1,10 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <coppice/core/device.h>
-#include <coppice/core/dtype.h>
 #include <cmath>
 #include <limits>
 #include <sstream>
+
+#include <coppice/core/device.h>
+#include <coppice/core/dtype.h>
 
 namespace coppice {
 namespace {

@@ -1,12 +1,13 @@
 #include <gtest/gtest.h>
 
-#include <coppice/core/error.h>
-#include <coppice/core/generator.h>
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
 #include <vector>
+
+#include <coppice/core/error.h>
+#include <coppice/core/generator.h>
 
 namespace coppice {
 namespace {

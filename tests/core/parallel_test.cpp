@@ -2,14 +2,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <coppice/core/error.h>
-#include <coppice/core/parallel.h>
 #include <atomic>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
+
+#include <coppice/core/error.h>
+#include <coppice/core/parallel.h>
 
 namespace coppice {
 namespace {

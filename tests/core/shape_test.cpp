@@ -1,9 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <coppice/core/error.h>
-#include <coppice/core/shape.h>
 #include <limits>
 #include <sstream>
+
+#include <coppice/core/error.h>
+#include <coppice/core/shape.h>
 
 namespace coppice {
 namespace {
