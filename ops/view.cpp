@@ -136,9 +136,12 @@ Tensor Tensor::flatten(int start_dim, int end_dim) const {
   std::int64_t run = 1;
   for (int i = 0; i < std::max(impl.shape.rank(), 1); ++i) {
     const std::int64_t size = impl.shape.empty() ? 1 : impl.shape[i];
-    const bool inside = i >= first && i <= last;
-    run = inside ? run * size : size;
-    if (!inside || i == last) sizes.push_back(run);
+    if (i < first || i > last) {
+      sizes.push_back(size);
+      continue;
+    }
+    run *= size;
+    if (i == last) sizes.push_back(run);
   }
   return reshape(sizes);
 }
