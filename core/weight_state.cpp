@@ -108,6 +108,8 @@ void WeightState::move_to(const Mask& alive, const Mask& trainable, const Mask& 
   stored_ = next_stored;
   ++mask_version_;
   ++value_version_;
+  const std::lock_guard lock(structure_mutex_);
+  structures_.clear();  // they belong to the masks before, and after an exploration to all weights
 }
 
 void WeightState::set_dormant(const Mask& dormant) {
