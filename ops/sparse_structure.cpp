@@ -90,7 +90,7 @@ void CsrStructure::build_columns(const Mask& mask, CsrStructure& out) {
   const std::int64_t blocks = out.view().blocks();
   for (std::int64_t b = 0; b <= blocks; ++b) {
     std::copy_n(next.begin(), columns, out.starts_.data() + b * columns);
-    const std::int64_t first = b * out.block_columns_;
+    const std::int64_t first = std::min(b * out.block_columns_, rows);  // the last block may end past the rows
     const std::int64_t last = std::min(first + out.block_columns_, rows);
     for_each_entry(mask, columns, first, last, [&](std::int64_t row, std::int64_t column, std::int64_t slot) {
       const std::uint32_t entry = next[static_cast<std::size_t>(column)]++;
