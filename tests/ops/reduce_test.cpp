@@ -6,48 +6,20 @@
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/reduce.h>
 
+#include "tests/cases/reduce_cases.h"
 #include "tests/ops/op_testing.h"
 
 namespace coppice {
 namespace {
 
+using cases::reduce_cases;
+using cases::ReduceCase;
 using testing::check_gradients;
 using testing::element_at;
 using testing::error_of;
 using testing::leaf;
 using testing::normal;
 using testing::small_integers;
-
-struct ReduceCase {
-  Shape shape;
-  Dims dims;
-};
-
-const std::vector<ReduceCase>& reduce_cases() {
-  static const std::vector<ReduceCase> cases{
-      {{7}, {0}},
-      {{1}, {0}},
-      {{5, 7}, {0}},
-      {{5, 7}, {1}},
-      {{5, 7}, {0, 1}},
-      {{5, 7}, {-1}},
-      {{3, 4, 5}, {1}},
-      {{3, 4, 5}, {0, 2}},
-      {{3, 1, 5}, {1}},
-      {{3, 1, 5}, {0, 1}},
-      {{2, 3, 2, 3}, {1, 2}},
-      {{2, 3, 2, 3}, {0, 3}},
-      {{2, 3, 2, 3}, {3, 1}},
-      {{9001}, {0}},
-      {{3, 8193}, {1}},
-      {{300, 5}, {0}},
-      {{1030, 3}, {0}},
-      {{130, 1100}, {0}},
-      {{64, 64}, {0, 1}},
-      {{40, 3, 17}, {0, 2}},
-  };
-  return cases;
-}
 
 bool is_reduced(const ReduceCase& c, int dim) {
   for (const std::int64_t d : c.dims) {
@@ -116,11 +88,11 @@ TEST(Reduce, SumOfFloatsIsAccurate) {
 }
 
 TEST(Reduce, IsTheSameForAnyNumberOfThreads) {
-  const Tensor x = normal({700, 331}, 9);
-  for (const Dims& dims : {Dims{0}, Dims{1}, Dims{0, 1}}) {
-    testing::expect_same_for_any_threads([&] { return sum(x, dims); });
-    testing::expect_same_for_any_threads([&] { return mean(x, dims); });
-    testing::expect_same_for_any_threads([&] { return amax(x, dims); });
+  for (const ReduceCase& c : cases::large_reduce_cases()) {
+    const Tensor x = normal(c.shape, 9);
+    testing::expect_same_for_any_threads([&] { return sum(x, c.dims); });
+    testing::expect_same_for_any_threads([&] { return amax(x, c.dims); });
+    testing::expect_same_for_any_threads([&] { return mean(x.to(kFloat64), c.dims); });
   }
 }
 
