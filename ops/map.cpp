@@ -85,6 +85,14 @@ const std::byte* first_element(const TensorImpl& impl, std::size_t size) {
   return static_cast<const std::byte*>(impl.storage->data()) + static_cast<std::size_t>(impl.offset) * size;
 }
 
+/// Calls body(first, count) on parts that cover `numel` contiguous elements, in parallel where that pays.
+template <class Body>
+void for_parts(std::int64_t numel, Body body) {
+  if (numel <= cpu::kElementwiseGrain) return body(0, numel);
+  parallel_for(0, numel, cpu::kElementwiseGrain,
+               [&](std::int64_t first, std::int64_t end) { body(first, end - first); });
+}
+
 bool is_plain(const TensorImpl* impl) {
   return impl && impl->layout == Layout::Strided && impl->contiguous && impl->device.is_cpu();
 }
@@ -102,14 +110,10 @@ Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
       const std::byte* from_a = first_element(*x, size);
       const std::byte* from_b = first_element(*y, size);
       std::byte* to = static_cast<std::byte*>(output.impl()->storage->data());
-      if (x->numel <= cpu::kElementwiseGrain) {
-        kernel(from_a, from_b, to, x->numel);
-      } else {
-        parallel_for(0, x->numel, cpu::kElementwiseGrain, [&](std::int64_t first, std::int64_t end) {
-          const auto at = static_cast<std::size_t>(first);
-          kernel(from_a + at * size, from_b + at * size, to + at * out_size, end - first);
-        });
-      }
+      for_parts(x->numel, [&](std::int64_t first, std::int64_t count) {
+        const auto at = static_cast<std::size_t>(first);
+        kernel(from_a + at * size, from_b + at * size, to + at * out_size, count);
+      });
       return output;
     }
   }
@@ -128,11 +132,20 @@ Tensor map(const char* name, UnaryOp op, const Tensor& input, double parameter) 
   const TensorImpl& impl = check_operand(input, name);
   const DType dtype = op >= UnaryOp::Exp && !is_floating(impl.dtype) ? kFloat32 : impl.dtype;
   const cpu::UnaryKernel kernel = find_kernel(name, op, dtype);
-  const Tensor source = detail::raw_cast(input, dtype);
+  const std::size_t size = size_of(dtype);
   Tensor output = Tensor::empty(impl.shape, {.dtype = dtype});
-  cpu::apply_strided<1>(impl.shape, {StridedOperand{source.raw_data(), source.strides(), size_of(dtype)}},
-                        output.raw_data(), size_of(dtype),
-                        [kernel, parameter](const std::array<const void*, 1>& in, void* out, std::int64_t count) {
+  if (impl.contiguous && impl.dtype == dtype) {
+    const std::byte* from = first_element(impl, size);
+    std::byte* to = static_cast<std::byte*>(output.impl()->storage->data());
+    for_parts(impl.numel, [&](std::int64_t first, std::int64_t count) {
+      const auto at = static_cast<std::size_t>(first) * size;
+      kernel(from + at, to + at, count, parameter);
+    });
+    return output;
+  }
+  const Tensor source = detail::raw_cast(input, dtype);
+  cpu::apply_strided<1>(impl.shape, {StridedOperand{source.raw_data(), source.strides(), size}}, output.raw_data(),
+                        size, [kernel, parameter](const std::array<const void*, 1>& in, void* out, std::int64_t count) {
                           kernel(in[0], out, count, parameter);
                         });
   return output;
