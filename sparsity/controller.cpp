@@ -147,13 +147,15 @@ std::vector<Mask> MaskController::Impl::choose(const Criterion& criterion, const
       total += counts[l];
     }
     Generator ties = lottery("");
-    return select_global(all, total, {.take = take, .tie_break = random_ties ? &ties : nullptr});
+    return select_global(all, total,
+                         {.take = take, .absolute = criterion.absolute, .tie_break = random_ties ? &ties : nullptr});
   }
   std::vector<Mask> chosen;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     Generator ties = lottery(layers[l].name);
-    chosen.push_back(select(score(layers[l], criterion, candidates[l], step), counts[l],
-                            {.take = take, .tie_break = random_ties ? &ties : nullptr}));
+    chosen.push_back(
+        select(score(layers[l], criterion, candidates[l], step), counts[l],
+               {.take = take, .absolute = criterion.absolute, .tie_break = random_ties ? &ties : nullptr}));
   }
   return chosen;
 }

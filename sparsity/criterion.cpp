@@ -1,6 +1,5 @@
 #include <coppice/sparsity/criterion.h>
 
-#include <cmath>
 #include <vector>
 
 #include <coppice/core/error.h>
@@ -14,17 +13,6 @@ namespace {
 
 constexpr std::int64_t kGrain = 16384;
 
-/// Makes every element its absolute value; `tensor` is the caller's own.
-Tensor absolute(const Tensor& tensor) {
-  dispatch_floating(tensor.dtype(), "criterion", [&]<class T>() {
-    T* values = tensor.data<T>();
-    parallel_for(0, tensor.numel(), kGrain, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) values[i] = std::abs(values[i]);
-    });
-  });
-  return tensor;
-}
-
 Tensor magnitude_scores(const ScoreInput& input) {
   const WeightState& state = input.state;
   Tensor scores = WeightState::remap(state.values(), state.stored(), input.candidates);
@@ -34,7 +22,7 @@ Tensor magnitude_scores(const ScoreInput& input) {
     const Tensor kept = WeightState::remap(state.dormant_values(), state.dormant(), asleep);
     coppice::detail::add_into(scores, WeightState::remap(kept, asleep, input.candidates), 1.0);
   }
-  return absolute(scores);
+  return scores;
 }
 
 Tensor random_scores(const ScoreInput& input) {
@@ -54,18 +42,22 @@ Tensor random_scores(const ScoreInput& input) {
 
 }  // namespace
 
-Criterion magnitude() { return {"magnitude", false, magnitude_scores}; }
+Criterion magnitude() { return {.name = "magnitude", .score = magnitude_scores, .absolute = true}; }
 
 Criterion dense_gradient() {
-  return {"dense_gradient", true, [](const ScoreInput& input) {
-            COPPICE_CHECK(input.gradient.defined() && input.gradient.shape() == input.state.shape(),
-                          "[criterion] dense_gradient expects a dense gradient of ", input.name,
-                          "; its backward has not run, or ran before begin_step");
-            return absolute(WeightState::gather(input.gradient, input.candidates));
-          }};
+  return {.name = "dense_gradient",
+          .needs_dense_gradient = true,
+          .score =
+              [](const ScoreInput& input) {
+                COPPICE_CHECK(input.gradient.defined() && input.gradient.shape() == input.state.shape(),
+                              "[criterion] dense_gradient expects a dense gradient of ", input.name,
+                              "; its backward has not run, or ran before begin_step");
+                return input.gradient;
+              },
+          .absolute = true};
 }
 
-Criterion random() { return {"random", false, random_scores}; }
+Criterion random() { return {.name = "random", .score = random_scores}; }
 
 Criterion named(std::string_view name) {
   const std::vector<Criterion> known{magnitude(), dense_gradient(), random()};

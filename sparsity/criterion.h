@@ -28,8 +28,9 @@ struct ScoreInput {
 struct Criterion {
   std::string name;
   bool needs_dense_gradient = false;
-  /// Scores over candidates.count(), in slot order, f32 or f64.
+  /// Scores over candidates.count() in slot order, or of the weight's shape; f32 or f64.
   std::function<Tensor(const ScoreInput&)> score;
+  bool absolute = false;  ///< scores are ranked by their absolute value
 };
 
 namespace criterion {

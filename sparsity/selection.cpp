@@ -20,12 +20,13 @@ using KeyOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
 /// An unsigned key that orders as the preference does: the wanted end of the scores has the largest keys.
 template <class T>
-KeyOf<T> key_of(T score, Take take) {
+KeyOf<T> key_of(T score, const SelectOptions& options) {
   using Key = KeyOf<T>;
   constexpr Key kSign = Key{1} << (8 * sizeof(T) - 1);
-  const Key bits = std::bit_cast<Key>(score == T{0} ? T{0} : score);
+  const T ranked = score == T{0} ? T{0} : score;
+  const Key bits = std::bit_cast<Key>(options.absolute ? std::abs(ranked) : ranked);
   const Key ascending = (bits & kSign) != 0 ? static_cast<Key>(~bits) : static_cast<Key>(bits | kSign);
-  return take == Take::Largest ? ascending : static_cast<Key>(~ascending);
+  return options.take == Take::Largest ? ascending : static_cast<Key>(~ascending);
 }
 
 /// Calls visit(layer, position, score) for every candidate, layer by layer in order of position.
@@ -58,7 +59,8 @@ void check_scores(const std::vector<Scores>& layers, std::int64_t count) {
 
 /// The key of the last one taken, and how many of those equal to it are taken, by a radix search from the top digit.
 template <class T>
-std::pair<KeyOf<T>, std::int64_t> threshold(const std::vector<Scores>& layers, std::int64_t count, Take take) {
+std::pair<KeyOf<T>, std::int64_t> threshold(const std::vector<Scores>& layers, std::int64_t count,
+                                            const SelectOptions& options) {
   using Key = KeyOf<T>;
   constexpr int kKeyBits = 8 * static_cast<int>(sizeof(Key));
   Key prefix = 0;
@@ -70,7 +72,7 @@ std::pair<KeyOf<T>, std::int64_t> threshold(const std::vector<Scores>& layers, s
     for_each_score<T>(layers, [&](std::size_t l, std::int64_t position, T score) {
       COPPICE_CHECK(!first || !std::isnan(score), "[select] expects scores that are numbers; got NaN for ",
                     layers[l].name, " at position ", position, "; the training has diverged or the loss is undefined");
-      const Key key = key_of(score, take);
+      const Key key = key_of(score, options);
       if (!first && static_cast<Key>(key >> (shift + kDigitBits)) != prefix) return;
       ++histogram[static_cast<std::size_t>(key >> shift) & (kDigits - 1)];
     });
@@ -83,13 +85,12 @@ std::pair<KeyOf<T>, std::int64_t> threshold(const std::vector<Scores>& layers, s
 
 template <class T>
 std::vector<Mask> select_typed(const std::vector<Scores>& layers, std::int64_t count, SelectOptions options) {
-  const auto [last, ties_taken] = threshold<T>(layers, count, options.take);
+  const auto [last, ties_taken] = threshold<T>(layers, count, options);
   Mask lottery;
   if (options.tie_break != nullptr) {
     std::int64_t ties = 0;
-    for_each_score<T>(layers, [&, key = last](std::size_t, std::int64_t, T score) {
-      ties += key_of(score, options.take) == key ? 1 : 0;
-    });
+    for_each_score<T>(
+        layers, [&, key = last](std::size_t, std::int64_t, T score) { ties += key_of(score, options) == key ? 1 : 0; });
     lottery = Mask::random(Shape{ties}, ties_taken, *options.tie_break);
   }
   std::vector<Buffer<std::uint64_t>> words;
@@ -99,7 +100,7 @@ std::vector<Mask> select_typed(const std::vector<Scores>& layers, std::int64_t c
   }
   std::int64_t tie = 0;
   for_each_score<T>(layers, [&, key = last, taken = ties_taken](std::size_t l, std::int64_t position, T score) {
-    const KeyOf<T> mine = key_of(score, options.take);
+    const KeyOf<T> mine = key_of(score, options);
     if (mine < key) return;
     if (mine == key) {
       const std::int64_t rank = tie++;

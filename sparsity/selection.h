@@ -27,6 +27,7 @@ enum class Take : std::uint8_t { Largest, Smallest };
 
 struct SelectOptions {
   Take take = Take::Largest;
+  bool absolute = false;  ///< ranks |score|
   /// Breaks ties among equal scores at random; by default the lower position (and the earlier layer) wins.
   Generator* tie_break = nullptr;
 };

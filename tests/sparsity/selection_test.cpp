@@ -73,6 +73,13 @@ TYPED_TEST(Selection, OrdersInfinitiesAndSignedZeros) {
   EXPECT_EQ(positions_of(select(all, 3, {.take = Take::Smallest})), (std::vector<std::int64_t>{0, 1, 4}));
 }
 
+TYPED_TEST(Selection, RanksAbsoluteValues) {
+  const Scores all{Tensor::of<TypeParam>({-3, 1, 2, -1, 0}), Mask::all({5}), "w"};
+  EXPECT_EQ(positions_of(select(all, 2, {.absolute = true})), (std::vector<std::int64_t>{0, 2}));
+  EXPECT_EQ(positions_of(select(all, 2, {.take = Take::Smallest, .absolute = true})),
+            (std::vector<std::int64_t>{1, 4}));
+}
+
 TYPED_TEST(Selection, NamesTheParameterOfANaN) {
   const std::vector<TypeParam> scores{TypeParam(1), std::numeric_limits<TypeParam>::quiet_NaN(), TypeParam(2)};
   try {
