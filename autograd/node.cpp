@@ -136,10 +136,12 @@ void Node::destroy() noexcept {
   freeing = false;
 }
 
-GradMeta* find_grad_meta(const Tensor& tensor) { return static_cast<GradMeta*>(tensor.impl()->autograd.get()); }
+GradMeta* find_grad_meta(const Tensor& tensor) {
+  return static_cast<GradMeta*>(detail::require(tensor).autograd.get());
+}
 
 GradMeta& grad_meta(const Tensor& tensor) {
-  TensorImpl& impl = *tensor.impl();
+  TensorImpl& impl = detail::require(tensor);
   if (!impl.autograd) impl.autograd = make_intrusive<GradMeta>(impl);
   return static_cast<GradMeta&>(*impl.autograd);
 }

@@ -71,7 +71,7 @@ struct Edge {
 /// One recorded operation. Holds the metas of its inputs and what it saved, never its outputs.
 ///
 /// A node is younger than the nodes of its inputs: `sequence()` orders any graph topologically.
-class COPPICE_API Node : public RefCounted<Node> {
+class COPPICE_API Node : public RefCounted<Node>, public Pooled {
  public:
   explicit Node(const char* op);
   virtual ~Node();

@@ -80,7 +80,7 @@ template <bool kTwice, class Backward>
 Tensor record_as(const char* op, Tensor output, std::initializer_list<TensorRef> inputs,
                  std::initializer_list<TensorRef> saves, Backward&& backward) {
   if (!needs_record(inputs)) return output;
-  NodePtr node(new OpNode<std::decay_t<Backward>, kTwice>(op, std::forward<Backward>(backward)));
+  const auto node = make_intrusive<OpNode<std::decay_t<Backward>, kTwice>>(op, std::forward<Backward>(backward));
   node->reserve_inputs(inputs.size());
   std::size_t index = 0;
   for (const TensorRef& input : inputs) node->set_input(index++, input.get());

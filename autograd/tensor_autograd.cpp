@@ -4,9 +4,16 @@
 #include <coppice/core/weight_state.h>
 
 namespace coppice {
+namespace {
+
+const GradMeta* meta_of(const Tensor& tensor) {
+  return static_cast<const GradMeta*>(detail::require(tensor).autograd.get());
+}
+
+}  // namespace
 
 bool Tensor::requires_grad() const {
-  const GradMeta* meta = find_grad_meta(*this);
+  const GradMeta* meta = meta_of(*this);
   return meta && meta->requires_grad;
 }
 
@@ -16,7 +23,7 @@ Tensor& Tensor::requires_grad_(bool value) {
                   "; use detach()");
     return *this;
   }
-  if (!value && !find_grad_meta(*this)) return *this;
+  if (!value && !meta_of(*this)) return *this;
   COPPICE_CHECK(!value || is_floating(dtype()), "[requires_grad_] expects a floating dtype; got ", dtype(), " ",
                 shape());
   grad_meta(*this).requires_grad = value;
@@ -24,17 +31,17 @@ Tensor& Tensor::requires_grad_(bool value) {
 }
 
 bool Tensor::is_leaf() const {
-  const GradMeta* meta = find_grad_meta(*this);
+  const GradMeta* meta = meta_of(*this);
   return !meta || !meta->producer;
 }
 
 Tensor Tensor::grad() const {
-  const GradMeta* meta = find_grad_meta(*this);
+  const GradMeta* meta = meta_of(*this);
   return meta ? meta->grad : Tensor();
 }
 
 void Tensor::set_grad(const Tensor& grad) const {
-  if (!grad.defined() && !find_grad_meta(*this)) return;
+  if (!grad.defined() && !meta_of(*this)) return;
   COPPICE_CHECK(is_leaf(), "[set_grad] only a leaf keeps a gradient; got a result ", shape());
   GradMeta& meta = grad_meta(*this);
   COPPICE_CHECK(!grad.defined() || meta.accepts(grad), "[set_grad] expects ", dtype(), " ", shape(), "; got ",
@@ -69,6 +76,12 @@ void detail::check_writable(const Tensor& tensor, const char* op) {
   COPPICE_CHECK(!grad_enabled() || !tensor.requires_grad(), "[", op,
                 "] writes in place on a tensor that requires a gradient; got ", tensor.shape(),
                 "; use NoGrad, or an operation that makes a new tensor");
+}
+
+void detail::check_constant(const Tensor& source, const char* op) {
+  COPPICE_CHECK(!grad_enabled() || !source.requires_grad(), "[", op,
+                "] cannot record what an in-place write reads; got a source ", source.shape(),
+                " that requires a gradient; use NoGrad, detach(), or an operation that makes a new tensor");
 }
 
 }  // namespace coppice

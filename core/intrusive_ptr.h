@@ -16,8 +16,11 @@ class RefCounted {
   RefCounted& operator=(const RefCounted&) = delete;
 
   void retain() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+  /// The first retain of an object that no other thread has seen: without a locked instruction.
+  void retain_new() const noexcept { count_.store(1, std::memory_order_relaxed); }
   void release() const noexcept {
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    // A sole owner cannot gain company, so it need not count down: this spares most objects a locked instruction.
+    if (count_.load(std::memory_order_acquire) == 1 || count_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       static_cast<Derived*>(const_cast<RefCounted*>(this))->destroy();
     }
   }
@@ -39,6 +42,13 @@ class IntrusivePtr {
   IntrusivePtr(std::nullptr_t) {}
   explicit IntrusivePtr(T* object) : object_(object) {
     if (object_) object_->retain();
+  }
+  /// The first pointer to a new object.
+  static IntrusivePtr adopt(T* object) {
+    object->retain_new();
+    IntrusivePtr pointer;
+    pointer.object_ = object;
+    return pointer;
   }
   IntrusivePtr(const IntrusivePtr& other) : IntrusivePtr(other.object_) {}
   IntrusivePtr(IntrusivePtr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
@@ -64,7 +74,7 @@ class IntrusivePtr {
 
 template <class T, class... Args>
 IntrusivePtr<T> make_intrusive(Args&&... args) {
-  return IntrusivePtr<T>(new T(std::forward<Args>(args)...));
+  return IntrusivePtr<T>::adopt(new T(std::forward<Args>(args)...));
 }
 
 }  // namespace coppice

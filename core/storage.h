@@ -9,11 +9,12 @@
 #include <coppice/core/device.h>
 #include <coppice/core/export.h>
 #include <coppice/core/intrusive_ptr.h>
+#include <coppice/core/pooled.h>
 
 namespace coppice {
 
 /// A block of bytes shared by the tensors that view it, with the version counter that autograd checks.
-class COPPICE_API Storage : public RefCounted<Storage> {
+class COPPICE_API Storage : public RefCounted<Storage>, public Pooled {
  public:
   /// `bytes` uninitialised bytes of `device`.
   Storage(std::size_t bytes, Device device);

@@ -170,6 +170,7 @@ Tensor copy_from_host(const void* values, std::int64_t count, DType dtype, const
 
 Tensor& Tensor::copy_(const Tensor& source) {
   detail::check_writable(*this, "copy_");
+  detail::check_constant(source, "copy_");
   detail::copy_into(*this, source);
   return *this;
 }
@@ -201,6 +202,7 @@ Tensor& Tensor::zero_() {
 
 Tensor& Tensor::add_(const Tensor& other, double alpha) {
   detail::check_writable(*this, "add_");
+  detail::check_constant(other, "add_");
   detail::add_into(*this, other, alpha);
   return *this;
 }

@@ -2,17 +2,18 @@
 
 #include <memory>
 
+#include <coppice/core/pooled.h>
 #include <coppice/core/tensor.h>
 
 namespace coppice {
 
 /// What core knows of a tensor's history: that it must be kept alive and freed. autograd/ derives from it.
-struct AutogradMeta : RefCounted<AutogradMeta> {
+struct AutogradMeta : RefCounted<AutogradMeta>, Pooled {
   virtual ~AutogradMeta() = default;
 };
 
 /// What a Tensor handle points to.
-struct TensorImpl : RefCounted<TensorImpl> {
+struct TensorImpl : RefCounted<TensorImpl>, Pooled {
   IntrusivePtr<Storage> storage;  // null for Masked
   Shape shape;
   Strides strides;
@@ -26,6 +27,7 @@ struct TensorImpl : RefCounted<TensorImpl> {
   IntrusivePtr<AutogradMeta> autograd;
   std::shared_ptr<WeightState> weight_state;
 
+  TensorImpl() {}  // not defaulted: `new TensorImpl()` would then clear the whole object before initialising it
   ~TensorImpl();
 };
 
@@ -41,6 +43,8 @@ COPPICE_API Tensor make_view(const IntrusivePtr<Storage>& storage, const Shape& 
                              std::int64_t offset, DType dtype);
 /// Throws where writing `tensor` in place would falsify recorded history (defined in autograd/).
 COPPICE_API void check_writable(const Tensor& tensor, const char* op);
+/// Throws where `source` would have to be recorded as what an in-place write reads (defined in autograd/).
+COPPICE_API void check_constant(const Tensor& source, const char* op);
 /// As Tensor's in-place methods, without that check: for the engine, optimisers and kernels.
 COPPICE_API void copy_into(const Tensor& destination, const Tensor& source);
 COPPICE_API void add_into(const Tensor& destination, const Tensor& source, double alpha);

@@ -209,6 +209,12 @@ TEST(Engine, RefusesInPlaceWritesWhileRecording) {
   EXPECT_EQ(error_of([&] { x.zero_(); }).substr(0, 64),
             "[zero_] writes in place on a tensor that requires a gradient; go");
   EXPECT_THROW(y.add_(x), Error);
+  Tensor plain = Tensor::of({1.0, 1.0});
+  EXPECT_EQ(error_of([&] { plain.add_(y); }).substr(0, 52), "[add_] cannot record what an in-place write reads; g");
+  EXPECT_THROW(plain.copy_(x), Error);
+  plain.copy_(x.detach());
+  EXPECT_THROW(Tensor().requires_grad(), Error);
+  EXPECT_THROW(Tensor().backward(), Error);
   {
     const NoGrad no_grad;
     x.fill_(5);
