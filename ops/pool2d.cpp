@@ -31,10 +31,9 @@ std::vector<PoolWindow> windows_of(const Axis& a) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t start = i * a.stride - a.pad;
     const std::int64_t padded_end = std::min(start + span, a.size + a.pad);
-    const std::int64_t offset = start < 0 ? ceil_div(-start, a.dilation) : 0;
-    const std::int64_t first = start + offset * a.dilation;
+    const std::int64_t first = start < 0 ? start + ceil_div(-start, a.dilation) * a.dilation : start;
     const std::int64_t last = std::min(padded_end, a.size);
-    windows.push_back({first, last, offset, a.count_include_pad ? padded_end - start : last - first});
+    windows.push_back({start, first, last, a.count_include_pad ? padded_end - start : last - first});
   }
   return windows;
 }
@@ -61,6 +60,7 @@ Pool2dGeometry window_geometry(const Tensor& input, Pair kernel, Pair stride, Pa
       .planes = x[0] * x[1],
       .height = x[2],
       .width = x[3],
+      .kernel_h = kernel[0],
       .kernel_w = kernel[1],
       .step_h = dilation[0],
       .step_w = dilation[1],
@@ -170,13 +170,14 @@ Tensor adaptive_avg_pool2d(const Tensor& input, Pair output_size) {
     for (std::int64_t i = 0; i < out; ++i) {
       const std::int64_t first = i * size / out;
       const std::int64_t last = ceil_div((i + 1) * size, out);
-      result.push_back({first, last, 0, last - first});
+      result.push_back({first, first, last, last - first});
     }
     return result;
   };
   const Pool2dGeometry geometry{.planes = x[0] * x[1],
                                 .height = x[2],
                                 .width = x[3],
+                                .kernel_h = 0,
                                 .kernel_w = 0,
                                 .step_h = 1,
                                 .step_w = 1,

@@ -1,6 +1,8 @@
 #include <coppice/ops/cpu/pool2d.h>
 
 #include <algorithm>
+#include <limits>
+#include <type_traits>
 
 #include <coppice/core/parallel.h>
 
@@ -19,17 +21,67 @@ void for_planes(const Pool2dGeometry& g, Body&& body) {
   });
 }
 
+/// Where the elements of a window lie in a plane, relative to its start.
+std::vector<std::int64_t> window_offsets(const Pool2dGeometry& g) {
+  std::vector<std::int64_t> offsets;
+  for (std::int64_t y = 0; y < g.kernel_h; ++y) {
+    for (std::int64_t x = 0; x < g.kernel_w; ++x) offsets.push_back(y * g.step_h * g.width + x * g.step_w);
+  }
+  return offsets;
+}
+
 /// Calls body(output, input) with the offsets in their planes of each output and the input its maximum came from.
 template <class Index, class Body>
-void for_maxima(const Pool2dGeometry& g, const Index* where, Body&& body) {
+void for_maxima(const Pool2dGeometry& g, const std::vector<std::int64_t>& offsets, const Index* where, Body&& body) {
   std::int64_t out = 0;
   for (const PoolWindow& row : g.rows) {
     for (const PoolWindow& column : g.columns) {
-      const auto position = static_cast<std::int64_t>(where[out]);
-      const std::int64_t y = row.first + (position / g.kernel_w - row.offset) * g.step_h;
-      const std::int64_t x = column.first + (position % g.kernel_w - column.offset) * g.step_w;
-      body(out++, y * g.width + x);
+      const std::int64_t start = row.start * g.width + column.start;
+      const std::int64_t in = start + offsets[static_cast<std::size_t>(where[out])];
+      body(out++, in);
     }
+  }
+}
+
+/// For each column of the kernel, the windows [first, last) that have it inside the image.
+struct Span {
+  std::int64_t first, last;
+};
+
+std::vector<Span> spans_of(const Pool2dGeometry& g) {
+  std::vector<Span> spans;
+  for (std::int64_t kx = 0; kx < g.kernel_w; ++kx) {
+    Span span{0, g.out_w()};
+    const auto column = [&](std::int64_t ox) { return g.columns[static_cast<std::size_t>(ox)].start + kx * g.step_w; };
+    while (span.first < span.last && column(span.first) < 0) ++span.first;
+    while (span.first < span.last && column(span.last - 1) >= g.width) --span.last;
+    spans.push_back(span);
+  }
+  return spans;
+}
+
+/// An integer as wide as T, so that both move through vectors together.
+template <class T>
+using Lane = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+
+/// best[i] = in[i · stride] and at[i] = position where that is larger or the first NaN: one element of the kernel
+/// along a row of windows, without branches, since maxima are hard to predict.
+template <class T>
+void take_larger(std::int64_t count, std::int64_t stride, const T* __restrict in, Lane<T> position, T* __restrict best,
+                 Lane<T>* __restrict at) {
+  const auto run = [&](auto step) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T value = in[i * step];
+      const T old = best[i];
+      const bool take = static_cast<int>(!(value <= old)) & static_cast<int>(old == old);
+      best[i] = take ? value : old;
+      at[i] = take ? position : at[i];
+    }
+  };
+  switch (stride) {  // known to the compiler where it is usual
+    case 1: return run(std::integral_constant<std::int64_t, 1>{});
+    case 2: return run(std::integral_constant<std::int64_t, 2>{});
+    default: return run(stride);
   }
 }
 
@@ -37,50 +89,55 @@ void for_maxima(const Pool2dGeometry& g, const Index* where, Body&& body) {
 
 template <class T, class Index>
 void max_pool2d_forward(const Pool2dGeometry& g, const T* input, T* output, Index* where) {
+  const std::vector<Span> spans = spans_of(g);
+  std::vector<std::int64_t> first_columns;  // of each window, inside the image
+  for (const PoolWindow& column : g.columns) first_columns.push_back((column.first - column.start) / g.step_w);
+  const std::int64_t stride = g.out_w() > 1 ? g.columns[1].start - g.columns[0].start : 0;
   for_planes(g, [&](std::int64_t plane) {
     const T* image = input + plane * g.height * g.width;
-    T* out = output + plane * g.out_pixels();
-    Index* position = where + plane * g.out_pixels();
+    T* best = output + plane * g.out_pixels();
+    Index* out_at = where + plane * g.out_pixels();
+    std::vector<Lane<T>> at(g.columns.size());
     for (const PoolWindow& row : g.rows) {
-      for (const PoolWindow& column : g.columns) {
-        T best = image[row.first * g.width + column.first];
-        std::int64_t best_at = row.offset * g.kernel_w + column.offset;
-        std::int64_t line_at = best_at;
-        for (std::int64_t y = row.first; y < row.last; y += g.step_h, line_at += g.kernel_w) {
-          std::int64_t at = line_at;
-          for (std::int64_t x = column.first; x < column.last; x += g.step_w, ++at) {
-            const T value = image[y * g.width + x];
-            const bool first_nan = value != value && best == best;
-            if (value > best || first_nan) {
-              best = value;
-              best_at = at;
-            }
-          }
-        }
-        *out++ = best;
-        *position++ = static_cast<Index>(best_at);
+      std::int64_t position = (row.first - row.start) / g.step_h * g.kernel_w;
+      std::fill_n(best, g.out_w(), -std::numeric_limits<T>::infinity());
+      for (std::size_t ox = 0; ox < at.size(); ++ox) {
+        at[ox] = static_cast<Lane<T>>(position + first_columns[ox]);
       }
+      for (std::int64_t y = row.first; y < row.last; y += g.step_h) {
+        for (std::int64_t kx = 0; kx < g.kernel_w; ++kx, ++position) {
+          const T* in = image + y * g.width + g.columns[0].start + kx * g.step_w;
+          const Span span = spans[static_cast<std::size_t>(kx)];
+          take_larger(span.last - span.first, stride, in + span.first * stride, static_cast<Lane<T>>(position),
+                      best + span.first, at.data() + span.first);
+        }
+      }
+      for (const Lane<T> element : at) *out_at++ = static_cast<Index>(element);
+      best += g.out_w();
     }
   });
 }
 
 template <class T, class Index>
 void max_pool2d_scatter(const Pool2dGeometry& g, const T* d_output, const Index* where, T* d_input) {
+  const std::vector<std::int64_t> offsets = window_offsets(g);
   for_planes(g, [&](std::int64_t plane) {
     const T* gradient = d_output + plane * g.out_pixels();
     T* image = d_input + plane * g.height * g.width;
     std::fill_n(image, g.height * g.width, T{0});
-    for_maxima(g, where + plane * g.out_pixels(),
+    for_maxima(g, offsets, where + plane * g.out_pixels(),
                [&](std::int64_t out, std::int64_t in) { image[in] += gradient[out]; });
   });
 }
 
 template <class T, class Index>
 void max_pool2d_gather(const Pool2dGeometry& g, const T* input, const Index* where, T* output) {
+  const std::vector<std::int64_t> offsets = window_offsets(g);
   for_planes(g, [&](std::int64_t plane) {
     const T* image = input + plane * g.height * g.width;
     T* result = output + plane * g.out_pixels();
-    for_maxima(g, where + plane * g.out_pixels(), [&](std::int64_t out, std::int64_t in) { result[out] = image[in]; });
+    for_maxima(g, offsets, where + plane * g.out_pixels(),
+               [&](std::int64_t out, std::int64_t in) { result[out] = image[in]; });
   });
 }
 

@@ -5,16 +5,17 @@
 
 namespace coppice::cpu {
 
-/// The inputs [first, last) of one output row or column that lie inside the image, every `step`-th of them; `offset`
-/// is the index of `first` within the window, `extent` what the window counts for in a mean's divisor.
+/// One output row or column: its window begins at `start`, perhaps in the padding; of its elements, every `step`-th,
+/// those in [first, last) lie inside the image; `extent` is what it counts for in a mean's divisor.
 struct PoolWindow {
-  std::int64_t first, last, offset, extent;
+  std::int64_t start, first, last, extent;
 };
 
-/// Pooling of `planes` images of height × width: one window per output row and per output column.
+/// Pooling of `planes` images of height × width: one window per output row and per output column, equally spaced for
+/// maxima.
 struct Pool2dGeometry {
   std::int64_t planes, height, width;
-  std::int64_t kernel_w;        ///< so that a position in a window is one number
+  std::int64_t kernel_h, kernel_w;
   std::int64_t step_h, step_w;  ///< dilation
   std::vector<PoolWindow> rows, columns;
 
@@ -24,7 +25,7 @@ struct Pool2dGeometry {
 };
 
 // Threads take whole planes, and every sum within a plane has one order: deterministic. T is f32 or f64; Index (u8 or
-// i32) holds a position within a window.
+// i32) holds a position within a window, in row-major order of the kernel.
 
 /// output and, for each, where in its window the maximum is (the first of equals; the first NaN if there is one).
 template <class T, class Index>
