@@ -120,8 +120,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dim() >= 2 && b.dim() >= 2) {
     if (a.dim() == 2 || b.dim() > 2) return multiply_stacks(a, b);
     // A stack times one matrix is one product with more rows.
-    return multiply_stacks(a.reshape({a.numel() / std::max<std::int64_t>(1, a.size(-1)), a.size(-1)}), b)
-        .reshape(shape);
+    const std::int64_t rows = batch_of(a.shape()).numel() * a.size(-2);
+    return multiply_stacks(a.reshape({rows, a.size(-1)}), b).reshape(shape);
   }
   const Tensor left = a.dim() == 1 ? a.unsqueeze(0) : a;
   const Tensor right = b.dim() == 1 ? b.unsqueeze(1) : b;

@@ -1,11 +1,11 @@
 // Packed matrix product:  C (m, n) = op(A) (m, k) · op(B) (k, n), f32 and f64.
 //
-// Mapping      A tile of kRows × 2 vectors of C stays in registers while kDepth positions of k stream past: one load
-//              of B feeds kRows FMAs, one broadcast of A two. B is packed in slices of two vectors (16 KiB in f32 on
-//              AVX2: half of L1), A in blocks of kBlockRows rows (half of L2).
+// Mapping      A tile of kMaxRows × 2 vectors of C stays in registers while a block of k streams past: one load of B
+//              feeds kMaxRows FMAs, one broadcast of A two. B is packed in slices of two vectors (most of L1), A in
+//              blocks of rows (a third of L2).
 // Work         2·m·n·k FLOP; packing reads A and B once each per block of the other and writes as much again.
 // Bound        FMA throughput; packing shows where m or n is below about 100.
-// Deterministic yes: an element of C is summed in order of k, kDepth at a time, wherever its tile lies.
+// Deterministic yes: an element of C is summed in order of k, a block at a time, wherever its tile lies.
 // Measure      coppice-bench --benchmark_filter=gemm
 // Source       Goto and van de Geijn, TOMS 2008 (the loop order).
 
@@ -27,9 +27,10 @@
 #include <array>
 #include <utility>
 
+#include <coppice/ops/cpu/simd-inl.h>
+
 HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 // Accumulators are kMaxRows × kVectors: all but the few registers that hold B and a broadcast of A.
 #if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM_A64
@@ -38,20 +39,13 @@ inline constexpr std::size_t kMaxRows = 14;
 inline constexpr std::size_t kMaxRows = 6;
 #endif
 inline constexpr std::size_t kVectors = 2;
-inline constexpr std::int64_t kDepth = 256;
-inline constexpr std::int64_t kBlockBytes = 256 << 10;
-inline constexpr std::int64_t kColumnBytes = 16 << 10;
+inline constexpr std::int64_t kSliceBytes = 24 << 10;
+inline constexpr std::int64_t kBlockBytes = 192 << 10;
+inline constexpr std::int64_t kMaxColumns = 4096;
 /// Multiplications worth a thread of their own.
 inline constexpr std::int64_t kGrainWork = std::int64_t{1} << 18;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-/// Calls body(integral_constant i) for i < n; indices are constants, so arrays they index stay in registers.
-template <std::size_t n, class Body>
-HWY_INLINE void unroll(Body&& body) {
-  [&]<std::size_t... i>(std::index_sequence<i...>) HWY_ATTR { (body(std::integral_constant<std::size_t, i>{}), ...); }
-  (std::make_index_sequence<n>{});
-}
 
 /// Part of one tile's C, `rows` × `columns` of the kRows × 2 vectors computed.
 template <std::size_t kRows, class T>
@@ -61,6 +55,7 @@ void multiply_tile(std::int64_t depth, const T* HWY_RESTRICT a, const T* HWY_RES
   using V = hn::Vec<decltype(d)>;
   constexpr std::size_t kLanes = hn::MaxLanes(d);
   V sums[kRows][kVectors];
+  for (std::int64_t r = 0; r < rows; ++r) hwy::Prefetch(c + r * ldc);  // needed when the sums are complete
   unroll<kRows>([&](auto r) HWY_ATTR { unroll<kVectors>([&](auto v) HWY_ATTR { sums[r][v] = hn::Zero(d); }); });
   for (std::int64_t p = 0; p < depth; ++p) {
     V line[kVectors];
@@ -106,7 +101,7 @@ TileKernel<T> tile_kernel(std::int64_t rows) {
   return kTable[static_cast<std::size_t>(rows - 1)];
 }
 
-/// The loops around the tiles. Tiles of `rows` rows; packed A blocks of block_rows.
+/// The loops around the tiles.
 template <class T>
 void multiply(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a, GemmPack<T> pack_b, bool accumulate,
               T* c, std::int64_t ldc) {
@@ -114,7 +109,7 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a
   const std::int64_t max_rows = static_cast<std::int64_t>(kMaxRows);
   const std::int64_t size = static_cast<std::int64_t>(sizeof(T));
   // Depth and rows are shared out evenly, so that the last block and the last tile are nearly full.
-  const std::int64_t max_depth = divide_up(k, divide_up(k, kDepth));
+  const std::int64_t max_depth = divide_up(k, divide_up(k, kSliceBytes / (width * size)));
   const std::int64_t rows = divide_up(m, divide_up(m, max_rows));
   const TileKernel<T> kernel = tile_kernel<T>(rows);
   // Several threads: smaller blocks, so that each gets some. Neither choice touches the order of a sum.
@@ -123,7 +118,7 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a
   const std::int64_t block_tiles =
       std::clamp(kBlockBytes / (max_depth * size * rows), std::int64_t{1}, divide_up(tiles, threads));
   const std::int64_t blocks = divide_up(tiles, block_tiles);
-  const std::int64_t max_slices = std::min(divide_up(n, width), kColumnBytes / width);
+  const std::int64_t max_slices = std::min(divide_up(n, width), kMaxColumns / width);
   const std::int64_t parts = blocks >= threads ? 1 : std::min(divide_up(threads, blocks), max_slices);
 
   const Buffer<T> packed_b(max_slices * width * max_depth);
@@ -170,70 +165,8 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a
 template <class T>
 void pack_interleaved(const T* source, std::int64_t stride, const GemmSlice& slice, T* packed) {
   source += slice.first * stride + slice.start;
-  std::int64_t line = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::Full128<T> d;
-  constexpr std::int64_t kGroup = 16 / static_cast<std::int64_t>(sizeof(T));
-  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(T));
-  for (; line + kGroup <= slice.count; line += kGroup) {
-    const T* row = source + line * stride;
-    T* to = packed + line;
-    std::int64_t p = 0;
-    for (; p + kGroup <= slice.depth; p += kGroup) {
-      if (p % kLine == 0) {  // runs are too short for a hardware prefetcher: fetch the next group's
-        for (std::int64_t i = kGroup; i < 2 * kGroup; ++i) hwy::Prefetch(row + i * stride + p);
-      }
-      if constexpr (kGroup == 4) {
-        const auto row0 = hn::LoadU(d, row + p);
-        const auto row1 = hn::LoadU(d, row + stride + p);
-        const auto row2 = hn::LoadU(d, row + 2 * stride + p);
-        const auto row3 = hn::LoadU(d, row + 3 * stride + p);
-        const auto low02 = hn::InterleaveLower(d, row0, row2);
-        const auto low13 = hn::InterleaveLower(d, row1, row3);
-        const auto high02 = hn::InterleaveUpper(d, row0, row2);
-        const auto high13 = hn::InterleaveUpper(d, row1, row3);
-        hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to + p * slice.width);
-        hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + (p + 1) * slice.width);
-        hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + (p + 2) * slice.width);
-        hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + (p + 3) * slice.width);
-      } else {
-        const auto row0 = hn::LoadU(d, row + p);
-        const auto row1 = hn::LoadU(d, row + stride + p);
-        hn::StoreU(hn::InterleaveLower(d, row0, row1), d, to + p * slice.width);
-        hn::StoreU(hn::InterleaveUpper(d, row0, row1), d, to + (p + 1) * slice.width);
-      }
-    }
-    for (; p < slice.depth; ++p) {
-      for (std::int64_t i = 0; i < kGroup; ++i) to[p * slice.width + i] = row[i * stride + p];
-    }
-  }
-  if constexpr (kGroup == 4) {
-    const hn::Half<decltype(d)> half;
-    for (; line + 2 <= slice.count; line += 2) {
-      const T* row = source + line * stride;
-      T* to = packed + line;
-      std::int64_t p = 0;
-      for (; p + 4 <= slice.depth; p += 4) {
-        const auto row0 = hn::LoadU(d, row + p);
-        const auto row1 = hn::LoadU(d, row + stride + p);
-        const auto low = hn::InterleaveLower(d, row0, row1);
-        const auto high = hn::InterleaveUpper(d, row0, row1);
-        hn::StoreU(hn::LowerHalf(half, low), half, to + p * slice.width);
-        hn::StoreU(hn::UpperHalf(half, low), half, to + (p + 1) * slice.width);
-        hn::StoreU(hn::LowerHalf(half, high), half, to + (p + 2) * slice.width);
-        hn::StoreU(hn::UpperHalf(half, high), half, to + (p + 3) * slice.width);
-      }
-      for (; p < slice.depth; ++p) {
-        to[p * slice.width] = row[p];
-        to[p * slice.width + 1] = row[stride + p];
-      }
-    }
-  }
-#endif
-  for (; line < slice.count; ++line) {
-    for (std::int64_t p = 0; p < slice.depth; ++p) packed[p * slice.width + line] = source[line * stride + p];
-  }
-  for (; line < slice.width; ++line) {
+  transpose(slice.count, slice.depth, source, stride, packed, slice.width);
+  for (std::int64_t line = slice.count; line < slice.width; ++line) {
     for (std::int64_t p = 0; p < slice.depth; ++p) packed[p * slice.width + line] = T(0);
   }
 }

@@ -7,6 +7,7 @@
 #define COPPICE_OPS_CPU_SIMD_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -74,26 +75,28 @@ HWY_INLINE void transpose_square(const double* HWY_RESTRICT from, std::int64_t f
 template <class T>
 void transpose(std::int64_t rows, std::int64_t columns, const T* HWY_RESTRICT from, std::int64_t from_stride,
                T* HWY_RESTRICT to, std::int64_t to_stride) {
+  constexpr std::int64_t kSide = kSquareSide<T>;
+  if (rows < kSide || columns < kSide) {
+    for (std::int64_t j = 0; j < columns; ++j) {
+      for (std::int64_t i = 0; i < rows; ++i) to[j * to_stride + i] = from[i * from_stride + j];
+    }
+    return;
+  }
   // One cache line of every row at a time: what is written stays in L1 until it is whole. The runs are too short for
-  // a hardware prefetcher, so the next line is asked for here.
+  // a hardware prefetcher, so the next line is asked for here. The last square in each direction overlaps the one
+  // before where the size is no multiple.
   for (std::int64_t column = 0; column < columns; column += kLineElements<T>) {
     const std::int64_t column_end = std::min(column + kLineElements<T>, columns);
-    std::int64_t row = 0;
-    for (; row + kSquareSide<T> <= rows; row += kSquareSide<T>) {
+    for (std::int64_t next_row = 0; next_row < rows; next_row += kSide) {
+      const std::int64_t row = std::min(next_row, rows - kSide);
       const T* HWY_RESTRICT source = from + row * from_stride;
-      for (std::int64_t i = 0; i < kSquareSide<T> && column_end < columns; ++i) {
+      for (std::int64_t i = 0; i < kSide && column_end < columns; ++i) {
         hwy::Prefetch(source + i * from_stride + column_end);
       }
-      std::int64_t j = column;
-      for (; j + kSquareSide<T> <= column_end; j += kSquareSide<T>) {
+      for (std::int64_t next = column; next < column_end; next += kSide) {
+        const std::int64_t j = std::min(next, columns - kSide);
         transpose_square(source + j, from_stride, to + j * to_stride + row, to_stride);
       }
-      for (; j < column_end; ++j) {
-        for (std::int64_t i = 0; i < kSquareSide<T>; ++i) to[j * to_stride + row + i] = source[i * from_stride + j];
-      }
-    }
-    for (; row < rows; ++row) {
-      for (std::int64_t j = column; j < column_end; ++j) to[j * to_stride + row] = from[row * from_stride + j];
     }
   }
 }
