@@ -4,6 +4,7 @@
 
 #include <coppice/autograd/engine.h>
 #include <coppice/autograd/gradcheck.h>
+#include <coppice/ops/elementwise.h>
 
 #include "tests/autograd/leak_check.h"
 #include "tests/autograd/test_ops.h"
@@ -94,6 +95,43 @@ TEST(Function, AReturnedInputBecomesAView) {
   EXPECT_FALSE(outputs[1].requires_grad());  // integral
   outputs[0].backward();
   EXPECT_EQ(values(x.grad()), (Values{-3}));
+}
+
+/// The example of docs/autograd.md.
+struct Cube {
+  Tensors forward(FunctionContext& context, const Tensors& inputs) {
+    context.save_for_backward({inputs[0]});
+    return {inputs[0] * inputs[0] * inputs[0]};
+  }
+  Tensors backward(FunctionContext& context, const Tensors& d_outputs) {
+    const Tensor x = context.saved(0);
+    return {d_outputs[0] * x * x * 3.0};
+  }
+};
+
+TEST(Function, TheDocumentedExampleHolds) {
+  const auto cube = [](const Tensors& in) { return apply_function(Cube{}, in); };
+  gradcheck(cube, {leaf({0.5, -2})}, {.double_backward = true});
+  expect_no_leak(cube, {leaf({0.5, -2})});
+}
+
+/// Recomputes its inside in backward, as checkpointing does.
+struct Recomputed {
+  Tensors forward(FunctionContext& context, const Tensors& inputs) {
+    context.save_for_backward({inputs[0]});
+    return {exponential(times(inputs[0], inputs[0]))};
+  }
+  Tensors backward(FunctionContext& context, const Tensors& d_outputs) {
+    const GradMode recording(true);
+    const Tensor x = context.saved(0).detach().requires_grad_();
+    return grad({exponential(times(x, x))}, {x}, {d_outputs[0]});
+  }
+};
+
+TEST(Function, BackwardMayRunInsideBackward) {
+  const auto recomputed = [](const Tensors& in) { return Tensors{times(apply_function(Recomputed{}, in)[0], in[0])}; };
+  gradcheck(recomputed, {leaf({0.5, -1})});
+  expect_no_leak(recomputed, {leaf({0.5, -1})}, {.create_graph = false});
 }
 
 struct TooFewGradients {
