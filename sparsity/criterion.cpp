@@ -4,14 +4,11 @@
 
 #include <coppice/core/error.h>
 #include <coppice/core/generator.h>
-#include <coppice/core/parallel.h>
 #include <coppice/sparsity/nearest.h>
 
 namespace coppice::sparsity::criterion {
 
 namespace {
-
-constexpr std::int64_t kGrain = 16384;
 
 Tensor magnitude_scores(const ScoreInput& input) {
   const WeightState& state = input.state;
@@ -26,18 +23,9 @@ Tensor magnitude_scores(const ScoreInput& input) {
 }
 
 Tensor random_scores(const ScoreInput& input) {
-  const Generator generator =
-      Generator::keyed(input.seed, input.name + "/random", static_cast<std::uint64_t>(input.update));
-  const Tensor scores = Tensor::empty(Shape{input.candidates.count()}, {.dtype = kFloat64});
-  auto* values = scores.data<double>();
-  parallel_for(0, scores.numel(), kGrain, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) {
-      Generator own = generator;
-      own.set_offset(2 * static_cast<std::uint64_t>(i));
-      values[i] = own.uniform_double();
-    }
-  });
-  return scores;
+  Generator generator = Generator::keyed(input.seed, input.name + "/random", static_cast<std::uint64_t>(input.update));
+  // 24 bits: the few candidates that tie with the last one taken go by position.
+  return Tensor::rand({input.candidates.count()}, generator);
 }
 
 }  // namespace

@@ -9,6 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include <coppice/models/nn/activation.h>
+#include <coppice/models/nn/batch_norm.h>
+#include <coppice/models/nn/conv2d.h>
+#include <coppice/models/nn/flatten.h>
+#include <coppice/models/nn/linear.h>
 #include <tests/sparsity/harness.h>
 
 namespace coppice::sparsity {
@@ -170,6 +175,42 @@ TEST(Exploration, DecayAndFreezingFollowThePolicy) {
     explored.push_back(decayed.states()[0]->to_dense());
   }
   EXPECT_TRUE(bit_equal(explored[0], explored[1]));
+}
+
+TEST(Exploration, BatchNormFollowsThePolicy) {
+  for (const ExplorationNorm norm :
+       {ExplorationNorm::BatchHold, ExplorationNorm::BatchUpdate, ExplorationNorm::RunningHold}) {
+    nn::Sequential model{std::make_shared<nn::Conv2d>(2, 8, 3), std::make_shared<nn::BatchNorm2d>(8),
+                         std::make_shared<nn::ReLU>(), std::make_shared<nn::Flatten>(),
+                         std::make_shared<nn::Linear>(8 * 4 * 4, 3)};
+    nn::initialize(model, 1);
+    MaskPolicy policy = short_iee(2, 1, 3);
+    policy.norm = norm;
+    make_sparse(model, policy, 1);
+    const auto optimizer = testing::make_optimizer(Rule::Sgd, model.parameters(), 0.0);
+    MaskController controller(model, policy, {.total_steps = 24, .seed = 1});
+    Generator generator(2);
+    const Tensor images = Tensor::randn({6, 2, 6, 6}, generator);
+    const Tensor labels = Tensor::of<std::int64_t>({0, 1, 2, 0, 1, 2});
+    const auto running_mean = [&] { return model.named_buffers()[0].tensor.clone(); };
+    const auto affine = [&] { return model.parameter("1.weight").clone().detach(); };
+    for (std::int64_t at = 0; at < 24; ++at) {
+      const Tensor mean = running_mean();
+      const Tensor scale = affine();
+      const bool exploring = controller.begin_step(at).exploring;
+      optimizer->zero_grad();
+      cross_entropy(model(images), labels).backward();
+      const auto* layer = dynamic_cast<nn::BatchNorm2d*>(model.children()[1].second.get());
+      EXPECT_EQ(layer->mode().statistics == BatchNormStatistics::Running,
+                exploring && norm == ExplorationNorm::RunningHold);
+      controller.end_step(at, *optimizer);
+      EXPECT_EQ(bit_equal(running_mean(), mean), exploring && norm != ExplorationNorm::BatchUpdate);
+      EXPECT_EQ(bit_equal(affine(), scale), exploring);
+    }
+    EXPECT_EQ(controller.records().size(), 3U);
+    EXPECT_EQ(nn::prunable(model)[0].tensor().weight_state().alive().count(),
+              controller.records()[0].layers[0].alive_before);
+  }
 }
 
 }  // namespace
