@@ -8,12 +8,12 @@
 namespace coppice {
 
 /// What core knows of a tensor's history: that it must be kept alive and freed. autograd/ derives from it.
-struct AutogradMeta : RefCounted<AutogradMeta>, Pooled {
+struct COPPICE_API AutogradMeta : RefCounted<AutogradMeta>, Pooled {
   virtual ~AutogradMeta() = default;
 };
 
 /// What a Tensor handle points to.
-struct TensorImpl : RefCounted<TensorImpl>, Pooled {
+struct COPPICE_API TensorImpl : RefCounted<TensorImpl>, Pooled {
   IntrusivePtr<Storage> storage;  // null for Masked
   Shape shape;
   Strides strides;

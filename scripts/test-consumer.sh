@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs a built tree aside and builds and runs tests/consumer against it.
+# Usage: scripts/test-consumer.sh BUILD_DIR static|shared
+set -euo pipefail
+source_dir=$(cd "$(dirname "$0")/.." && pwd)
+build_dir=$(cd "$1" && pwd)
+flavour=$2
+
+prefix=$build_dir/consumer/prefix
+consumer=$build_dir/consumer/$flavour
+rm -rf "$prefix" "$consumer"
+cmake --install "$build_dir" --prefix "$prefix" >/dev/null
+# Moved, so that a path of the build tree in the package would be noticed.
+mv "$prefix" "$prefix-$flavour-moved"
+trap 'rm -rf "$prefix-$flavour-moved"' EXIT
+cmake -S "$source_dir/tests/consumer" -B "$consumer" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+  -DCMAKE_PREFIX_PATH="$prefix-$flavour-moved" -DCOPPICE_FLAVOUR="$flavour" \
+  -DCMAKE_CXX_FLAGS="-Wall -Wextra -Wconversion -Wshadow -Werror"
+cmake --build "$consumer"
+"$consumer/consumer"
+"$consumer/consumer_train"
+if [[ "$flavour" == shared ]]; then
+  ldd "$consumer/consumer" | grep libcoppice.so
+fi
