@@ -8,10 +8,11 @@ namespace coppice::detail {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kLargest = 0;  // every object comes from the system, so that its misuse is seen
+constexpr bool kKeep = false;  // every object comes from the system, so that its misuse is seen
 #else
-constexpr std::size_t kLargest = 512;
+constexpr bool kKeep = true;
 #endif
+constexpr std::size_t kLargest = 512;
 constexpr std::size_t kStep = 32;
 constexpr std::uint32_t kKept = 1024;  // per size: at most 4.3 MB a thread
 
@@ -26,7 +27,7 @@ struct List {
   std::uint32_t count = 0;
 };
 
-thread_local std::array<List, 512 / kStep> lists;
+thread_local std::array<List, kLargest / kStep> lists;
 thread_local bool closed = false;
 
 /// Returns a thread's blocks when it ends.
@@ -48,7 +49,7 @@ std::size_t list_of(std::size_t bytes) { return (bytes - 1) / kStep; }
 }  // namespace
 
 void* pool_allocate(std::size_t bytes) {
-  if (bytes > kLargest) return ::operator new(bytes);
+  if (!kKeep || bytes > kLargest) return ::operator new(bytes);
   List& list = lists[list_of(bytes)];
   if (!list.first) [[unlikely]]
     return ::operator new((list_of(bytes) + 1) * kStep);
@@ -59,7 +60,7 @@ void* pool_allocate(std::size_t bytes) {
 }
 
 void pool_deallocate(void* pointer, std::size_t bytes) noexcept {
-  if (bytes > kLargest) return ::operator delete(pointer);
+  if (!kKeep || bytes > kLargest) return ::operator delete(pointer);
   List& list = lists[list_of(bytes)];
   if (list.count >= kKept || closed) [[unlikely]]
     return ::operator delete(pointer);
