@@ -18,7 +18,8 @@ file(CREATE_LINK ${PROJECT_SOURCE_DIR}/cmake/coppice.h ${COPPICE_INCLUDE_ROOT}/c
 file(GLOB_RECURSE COPPICE_SOURCES CONFIGURE_DEPENDS core/*.cpp autograd/*.cpp ops/*.cpp cuda/stubs/*.cpp models/*.cpp
      sparsity/*.cpp)
 file(GLOB_RECURSE COPPICE_TRAIN_SOURCES CONFIGURE_DEPENDS trainers/*.cpp)
-list(FILTER COPPICE_TRAIN_SOURCES EXCLUDE REGEX "/trainers/cli/main\\.cpp$")
+file(GLOB COPPICE_CLI_SOURCES CONFIGURE_DEPENDS trainers/cli/*.cpp)
+list(FILTER COPPICE_TRAIN_SOURCES EXCLUDE REGEX "/trainers/cli/")
 
 function(coppice_object_library name)
   add_library(${name} OBJECT ${ARGN})
@@ -31,8 +32,8 @@ endfunction()
 coppice_object_library(coppice_objects ${COPPICE_SOURCES})
 # Kernels are compiled for SSE4, AVX2, AVX-512 and NEON beside the baseline; the rest would only cost build time. Kernels
 # keep vectors in arrays, which SVE's sizeless types do not allow.
-target_compile_definitions(
-  coppice_objects PRIVATE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+set(COPPICE_KERNEL_TARGETS "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+target_compile_definitions(coppice_objects PRIVATE ${COPPICE_KERNEL_TARGETS})
 target_link_libraries(coppice_objects PRIVATE PkgConfig::HWY ZLIB::ZLIB nlohmann_json::nlohmann_json Threads::Threads)
 
 # The static and the shared library of one set of objects: <name>_static, <name>_shared, and coppice::<alias> for the one
@@ -64,13 +65,22 @@ endforeach()
 
 if(COPPICE_TRAIN_SOURCES)
   coppice_object_library(coppice_train_objects ${COPPICE_TRAIN_SOURCES})
-  target_link_libraries(coppice_train_objects PRIVATE CLI11::CLI11 nlohmann_json::nlohmann_json Threads::Threads)
+  target_compile_definitions(coppice_train_objects PRIVATE ${COPPICE_KERNEL_TARGETS})  # to name the one dispatched to
+  target_link_libraries(coppice_train_objects PRIVATE PkgConfig::HWY nlohmann_json::nlohmann_json Threads::Threads)
+  # Results name the sources they came from, so the header that knows is looked at in every build.
+  set(build_info ${PROJECT_BINARY_DIR}/generated/coppice_build.h)
+  add_custom_target(coppice_build_info BYPRODUCTS ${build_info}
+    COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${PROJECT_SOURCE_DIR} -DOUTPUT=${build_info} -DVERSION=${PROJECT_VERSION}
+            "-DCOMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" -DBUILD_TYPE=${CMAKE_BUILD_TYPE}
+            -P ${PROJECT_SOURCE_DIR}/cmake/CoppiceBuildInfo.cmake)
+  add_dependencies(coppice_train_objects coppice_build_info)
+  target_include_directories(coppice_train_objects PRIVATE ${PROJECT_BINARY_DIR}/generated)
   coppice_library(coppice_train train)
   foreach(flavour static shared)
-    target_link_libraries(coppice_train_${flavour} PUBLIC coppice_${flavour})
+    target_link_libraries(coppice_train_${flavour} PUBLIC coppice_${flavour} PRIVATE PkgConfig::HWY)
   endforeach()
-  if(EXISTS ${PROJECT_SOURCE_DIR}/trainers/cli/main.cpp)
-    add_executable(coppice_cli trainers/cli/main.cpp)
+  if(COPPICE_CLI_SOURCES)
+    add_executable(coppice_cli ${COPPICE_CLI_SOURCES})
     set_target_properties(coppice_cli PROPERTIES OUTPUT_NAME coppice)
     target_link_libraries(coppice_cli PRIVATE coppice_train_static coppice_compiler CLI11::CLI11)
   endif()

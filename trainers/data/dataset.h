@@ -11,13 +11,13 @@ namespace coppice::train {
 
 /// One file a data set was read from.
 struct SourceFile {
-  std::string name;
-  std::string sha256;
+  std::string name{};
+  std::string sha256{};
 };
 
 /// Labelled grey images in memory: `images` (n, height, width) and `labels` (n), both u8.
 struct Dataset {
-  std::string name;
+  std::string name{};
   int classes = 0;
   Tensor images{};
   Tensor labels{};
@@ -30,8 +30,8 @@ struct Dataset {
 
 /// The two parts every image data set here comes in. The test part is read once per run, at its end.
 struct TrainTest {
-  Dataset train;
-  Dataset test;
+  Dataset train{};
+  Dataset test{};
 };
 
 /// SHA-256 over shape, labels and images: two data sets with the same digest hold the same examples in the same order.
@@ -39,8 +39,8 @@ COPPICE_API std::string digest(const Dataset& dataset);
 
 /// Positions in a data set: two disjoint parts that together cover it.
 struct Split {
-  std::vector<std::int64_t> train;
-  std::vector<std::int64_t> validation;
+  std::vector<std::int64_t> train{};
+  std::vector<std::int64_t> validation{};
 };
 
 /// A random split that depends on (count, validation, seed) alone; both parts are in ascending order.

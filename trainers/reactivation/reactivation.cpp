@@ -1,0 +1,282 @@
+#include <coppice/trainers/reactivation/reactivation.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <mutex>
+#include <optional>
+
+#include <coppice/core/parallel.h>
+#include <coppice/sparsity/cost.h>
+#include <coppice/trainers/data/digits.h>
+#include <coppice/trainers/data/mnist.h>
+#include <coppice/trainers/job_queue.h>
+#include <coppice/trainers/reactivation/run.h>
+
+namespace coppice::train::reactivation {
+namespace {
+
+constexpr double kStepOverhead = 0.12;  // of a dense step: what does not shrink with the weights. For progress only.
+
+struct Item {
+  RunPlan plan{};
+  std::size_t seed = 0;  ///< position among the seeds
+  double cost = 0.0;     ///< estimated, in dense steps
+  std::optional<RunResult> result{};
+};
+
+Training resolve(const Options& options) {
+  Training training = reactivation::training(options.scale);
+  if (options.seeds > 0) training.seeds = options.seeds;
+  if (!options.sparsities.empty()) training.sparsities = options.sparsities;
+  for (const double sparsity : training.sparsities) {
+    COPPICE_CHECK(sparsity > 0.0 && sparsity < 1.0, "[reactivation] expects sparsities in (0, 1); got ", sparsity);
+  }
+  return training;
+}
+
+TrainTest load(const Training& training, const Options& options) {
+  if (training.dataset == "mnist") {
+    COPPICE_CHECK(!options.data.empty(), "[reactivation] scale ", options.scale,
+                  " trains on MNIST; name the directory of its four idx files with --data DIR or COPPICE_DATA");
+    return mnist(options.data);
+  }
+  return {.train = digits(training.train_images), .test = digits(training.test_images, {}, Part::Test)};
+}
+
+/// The rows asked for in the order of the table; rigl_equal_flops brings what it is derived from.
+std::vector<Method> chosen_methods(const Options& options) {
+  std::vector<std::string> names = options.methods;
+  for (const std::string& name : options.methods) {
+    if (method(name).kind == Kind::EqualFlops) names.insert(names.end(), {"rigl", "iee"});
+  }
+  std::vector<Method> chosen;
+  for (const Method& row : methods()) {
+    if (names.empty() || std::find(names.begin(), names.end(), row.name) != names.end()) chosen.push_back(row);
+  }
+  return chosen;
+}
+
+void apply_settings(const Method& row, const Options& options, sparsity::MaskPolicy& policy) {
+  for (const auto& [key, value] : options.set) {
+    const std::size_t dot = key.find('.');
+    COPPICE_CHECK(dot != std::string::npos,
+                  "[reactivation] expects --set policy.FIELD=VALUE or METHOD.FIELD=VALUE; got ", key, "=", value);
+    const std::string whose = key.substr(0, dot);
+    if (whose != "policy") method(whose);
+    if (whose == "policy" || whose == row.name) policy.set(key.substr(dot + 1), value);
+  }
+  policy.validate();
+}
+
+/// Training FLOPs of a policy's mean step over those of a dense step.
+double flops_ratio(const Training& training, const sparsity::MaskPolicy& policy, std::int64_t steps) {
+  std::vector<sparsity::LayerShape> layers;
+  std::vector<double> dense;
+  for (std::size_t l = 0; l + 1 < training.widths.size(); ++l) {
+    layers.push_back({std::to_string(l), Shape{training.widths[l + 1], training.widths[l]}});
+    dense.push_back(2.0 * static_cast<double>(training.widths[l] * training.widths[l + 1]));
+  }
+  const std::vector<double> densities =
+      sparsity::layer_densities(policy.distribution, layers, policy.density).densities;
+  const sparsity::ForwardFlops flops = sparsity::forward_flops(dense, densities);
+  return sparsity::mean_step_flops(policy, flops, steps) / sparsity::dense_step_flops(flops);
+}
+
+class Reproduction {
+ public:
+  explicit Reproduction(const Options& options)
+      : options_(options),
+        training_(resolve(options)),
+        data_(load(training_, options)),
+        jobs_(options.jobs > 0 ? options.jobs : num_threads()) {
+    const std::int64_t in_split = data_.train.size() - training_.validation_images;
+    COPPICE_CHECK(options.steps == 0 || options.epochs == 0, "[reactivation] expects steps or epochs, not both");
+    if (options.steps > 0) training_.steps = options.steps;
+    if (options.epochs > 0) training_.steps = options.epochs * (in_split / training_.batch_size);
+    for (int s = 0; s < training_.seeds; ++s) {
+      SeedData seed{.seed = options.first_seed + static_cast<std::uint64_t>(s)};
+      seed.split = split(data_.train.size(), training_.validation_images, seed.seed);
+      seed.normalisation = measure_normalisation(data_.train, seed.split.train);
+      seeds_.push_back(std::move(seed));
+    }
+    dense_flops_ = dense_step_flops(training_) * static_cast<double>(training_.steps);
+    plan_items();
+  }
+
+  Results operator()() {
+    const auto start = std::chrono::steady_clock::now();
+    for (Item& item : items_) {
+      if (item.plan.method.kind != Kind::EqualFlops) queue_.add(priority(item), [this, &item] { train(item); });
+    }
+    queue_.run(jobs_, options_.stop);
+    Results results = describe();
+    results.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (Item& item : items_) {
+      if (item.result) results.runs.push_back(std::move(*item.result));
+    }
+    results.interrupted = results.runs.size() < items_.size();
+    results.orderings = compare(results.runs);
+    return results;
+  }
+
+ private:
+  void plan_items() {
+    for (const Method& row : chosen_methods(options_)) {
+      const bool once = row.kind == Kind::Dense;
+      for (const double sparsity : once ? std::vector<double>{0.0} : training_.sparsities) {
+        Item item{.plan = {.method = row, .sparsity = sparsity, .steps = training_.steps}};
+        double ratio = 1.0;
+        if (!once) {
+          const bool has_policy = row.kind != Kind::SmallDense;
+          item.plan.policy = policy(has_policy ? row : method("static"), 1.0 - sparsity, training_.steps);
+          if (has_policy) apply_settings(row, options_, item.plan.policy);
+          ratio = flops_ratio(training_, item.plan.policy, training_.steps);
+        }
+        item.cost = static_cast<double>(item.plan.steps) * (kStepOverhead + ratio);
+        for (std::size_t s = 0; s < seeds_.size(); ++s) {
+          item.seed = s;
+          items_.push_back(item);
+        }
+      }
+    }
+    for (Item& item : items_) {
+      if (item.plan.method.kind == Kind::EqualFlops) {
+        const Item* iee = find("iee", item);
+        const double stretch = flops_ratio(training_, iee->plan.policy, training_.steps) /
+                               flops_ratio(training_, item.plan.policy, training_.steps);
+        item.cost *= stretch;
+      }
+      total_cost_ += item.cost;
+    }
+  }
+
+  Item* find(const std::string& name, const Item& like) {
+    const auto found = std::find_if(items_.begin(), items_.end(), [&](const Item& item) {
+      return item.plan.method.name == name && item.plan.sparsity == like.plan.sparsity && item.seed == like.seed;
+    });
+    return found == items_.end() ? nullptr : &*found;
+  }
+
+  /// What another run waits for goes before all else.
+  double priority(const Item& item) {
+    const bool awaited = (item.plan.method.name == "iee" || item.plan.method.name == "rigl") &&
+                         find("rigl_equal_flops", item) != nullptr;
+    return item.cost + (awaited ? total_cost_ : 0.0);
+  }
+
+  void train(Item& item) {
+    std::int64_t counted = 0;
+    const double step_cost = item.cost / static_cast<double>(item.plan.steps);
+    const auto on_step = [&](std::int64_t done) {
+      if (done - counted < 50 && done != item.plan.steps) return;
+      advance(static_cast<double>(done - counted) * step_cost, nullptr);
+      counted = done;
+    };
+    RunResult result = run(item.plan, training_, data_, seeds_[item.seed], on_step, options_.stop);
+    if (result.steps < item.plan.steps) return;
+    result.train_flops_ratio = result.flops.total_effective() / dense_flops_;
+    advance(0.0, &result);
+    const std::lock_guard lock(mutex_);
+    item.result = std::move(result);
+    release_equal_flops(item);
+  }
+
+  /// Plans the stretched RigL of this item's seed and sparsity once both runs it is derived from are there.
+  void release_equal_flops(const Item& ended) {
+    Item* stretched = find("rigl_equal_flops", ended);
+    const Item* rigl = find("rigl", ended);
+    const Item* iee = find("iee", ended);
+    if (!stretched || (&ended != rigl && &ended != iee) || !rigl->result || !iee->result) return;
+    const double per_step = rigl->result->flops.total_effective() / static_cast<double>(rigl->result->steps);
+    const auto steps = std::llround(iee->result->flops.total_effective() / per_step);
+    const double step_cost = rigl->cost / static_cast<double>(rigl->plan.steps);
+    const double cost = step_cost * static_cast<double>(steps);
+    total_cost_ += cost - stretched->cost;
+    stretched->cost = cost;
+    stretched->plan.steps = steps;
+    queue_.add(cost, [this, stretched] { train(*stretched); });
+  }
+
+  void advance(double cost, const RunResult* ended) {
+    const std::lock_guard lock(mutex_);
+    done_cost_ += cost;
+    finished_ += ended ? 1 : 0;
+    if (!options_.on_progress) return;
+    options_.on_progress({.fraction = std::min(1.0, done_cost_ / total_cost_),
+                          .finished = finished_,
+                          .planned = static_cast<int>(items_.size()),
+                          .run = ended});
+  }
+
+  Results describe() const {
+    Results results{.paper = "reactivation", .scale = options_.scale, .command = options_.command};
+    results.seeds = training_.seeds;
+    results.jobs = jobs_;
+    results.options = training_.to_pairs();
+    results.options.emplace_back("first_seed", std::to_string(options_.first_seed));
+    for (const auto& [key, value] : options_.set) results.options.emplace_back("set " + key, value);
+    results.environment = current_environment();
+    results.dataset = training_.dataset;
+    results.train_images = data_.train.size() - training_.validation_images;
+    results.validation_images = training_.validation_images;
+    results.test_images = data_.test.size();
+    for (const Dataset* part : {&data_.train, &data_.test}) {
+      for (const SourceFile& file : part->files) results.checksums.emplace_back(file.name, file.sha256);
+    }
+    results.checksums.emplace_back("train examples", digest(data_.train));
+    results.checksums.emplace_back("test examples", digest(data_.test));
+    return results;
+  }
+
+  Options options_;
+  Training training_;
+  TrainTest data_;
+  int jobs_;
+  std::vector<SeedData> seeds_;
+  std::vector<Item> items_;
+  double dense_flops_ = 0.0;  ///< of a dense training of the usual length
+  JobQueue queue_;
+  std::mutex mutex_;  // guards what follows, and the results and plans of items
+  double total_cost_ = 0.0;
+  double done_cost_ = 0.0;
+  int finished_ = 0;
+};
+
+}  // namespace
+
+Results reproduce(const Options& options) { return Reproduction(options)(); }
+
+std::vector<Ordering> compare(const std::vector<RunResult>& runs) {
+  std::vector<double> sparsities;
+  for (const RunResult& run : runs) {
+    if (run.sparsity > 0.0 && std::find(sparsities.begin(), sparsities.end(), run.sparsity) == sparsities.end()) {
+      sparsities.push_back(run.sparsity);
+    }
+  }
+  std::vector<Ordering> orderings;
+  for (const Claim& claim : claims()) {
+    for (const double sparsity : sparsities) {
+      std::vector<double> differences;
+      for (const RunResult& better : runs) {
+        if (better.method != claim.better || better.sparsity != sparsity) continue;
+        for (const RunResult& worse : runs) {
+          if (worse.method == claim.worse && worse.sparsity == sparsity && worse.seed == better.seed) {
+            differences.push_back(better.accuracy - worse.accuracy);
+          }
+        }
+      }
+      if (differences.empty()) continue;
+      orderings.push_back({.statement = claim.better + ' ' + claim.relation + ' ' + claim.worse,
+                           .published = claim.published,
+                           .sparsity = sparsity,
+                           .claimed = claim.relation != "vs",
+                           .clearly = claim.relation == ">>",
+                           .pairs = static_cast<int>(differences.size()),
+                           .difference = t_interval(differences)});
+    }
+  }
+  return orderings;
+}
+
+}  // namespace coppice::train::reactivation

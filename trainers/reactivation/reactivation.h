@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <coppice/trainers/reactivation/recipe.h>
+#include <coppice/trainers/results.h>
+
+namespace coppice::train::reactivation {
+
+/// How far a reproduction is.
+struct Progress {
+  double fraction = 0.0;  ///< of the estimated work
+  int finished = 0;       ///< runs
+  int planned = 0;
+  const RunResult* run = nullptr;  ///< the run that just ended; null between
+};
+
+/// What to reproduce, and how. Zero or empty: the scale's own setting.
+struct Options {
+  std::string scale = "quick";
+  std::filesystem::path data{};  ///< where MNIST lies, for `small`
+  int seeds = 0;
+  std::uint64_t first_seed = 0;
+  int jobs = 0;  ///< trainings side by side; 0: as many as there are threads
+  std::vector<std::string> methods{};
+  std::vector<double> sparsities{};
+  std::int64_t steps = 0;
+  std::int64_t epochs = 0;  ///< instead of steps
+  /// Fields of the mask policies: `policy.<field>` of every method that has one, or `<method>.<field>` of one.
+  std::vector<std::pair<std::string, std::string>> set{};
+  std::string command{};  ///< for the record
+  const std::atomic<bool>* stop = nullptr;
+  /// Called from the threads that train, one at a time.
+  std::function<void(const Progress&)> on_progress{};
+};
+
+/// Trains every method at every sparsity with every seed and compares them, as Sun et al. (WACV 2025) do, on a
+/// multilayer perceptron. Results but for times do not depend on the number of jobs.
+COPPICE_API Results reproduce(const Options& options);
+
+/// The claimed orderings (recipe.h) among the runs, by paired seeds.
+COPPICE_API std::vector<Ordering> compare(const std::vector<RunResult>& runs);
+
+/// The table and the orderings, for a reader who has not seen either before.
+COPPICE_API std::string report(const Results& results);
+
+}  // namespace coppice::train::reactivation
