@@ -29,6 +29,7 @@ constexpr double kSampledProduct = 1.35;  ///< one trainable weight × one sampl
 constexpr double kSlotProduct = 1.35;     ///< one alive weight × one sample, value found through its slot
 constexpr double kTransposed = 8.0;       ///< one activation moved into or out of a panel
 constexpr double kPacked = 12.0;          ///< one dense weight packed, expanded or gathered
+constexpr double kListed = 24.0;  ///< one weight's part in building a structure, spread over the steps it serves
 
 double rows(const WeightState& weight) { return static_cast<double>(weight.shape()[0]); }
 double columns(const WeightState& weight) { return static_cast<double>(weight.shape()[1]); }
@@ -41,7 +42,8 @@ double expanded_cost(const WeightState& weight, std::int64_t samples) {
 }
 double sparse_cost(const WeightState& weight, std::int64_t samples, const Mask& mask, double product) {
   const double n = static_cast<double>(samples);
-  return n * (static_cast<double>(mask.count()) * product + (rows(weight) + columns(weight)) * kTransposed);
+  const double entries = static_cast<double>(mask.count());
+  return n * (entries * product + (rows(weight) + columns(weight)) * kTransposed) + entries * kListed;
 }
 
 bool always(const WeightState&) { return true; }
