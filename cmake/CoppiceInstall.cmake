@@ -16,17 +16,20 @@ if(TARGET coppice_cli)
   install(TARGETS coppice_cli)
 endif()
 
-# Not public: kernels, the command line, and what only their neighbours include.
-foreach(room ${COPPICE_ROOMS})
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/coppice
-          FILES_MATCHING PATTERN "*.h"
-          PATTERN "ops/cpu" EXCLUDE
-          PATTERN "trainers/cli" EXCLUDE
-          PATTERN "cuda/stubs" EXCLUDE
-          PATTERN "core/cpu_limit.h" EXCLUDE
-          PATTERN "core/mask_slots.h" EXCLUDE
-          PATTERN "core/io/masked_view.h" EXCLUDE
-          PATTERN "core/io/safetensors_header.h" EXCLUDE)
+# Not public: kernels, the command line, and what only its neighbours include.
+set(COPPICE_INTERNAL_HEADERS
+    core/cpu_limit.h core/io/masked_view.h core/io/safetensors_header.h
+    autograd/accumulate.h autograd/pointer_map.h autograd/selection.h
+    ops/functors.h ops/map.h ops/sparse_structure.h
+    sparsity/mask_history.h sparsity/nearest.h
+    trainers/data/digit_glyphs.h trainers/data/sha256.h)
+file(GLOB_RECURSE COPPICE_HEADERS RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS core/*.h autograd/*.h ops/*.h models/*.h
+     sparsity/*.h trainers/*.h)
+list(FILTER COPPICE_HEADERS EXCLUDE REGEX "^(ops/cpu|trainers/cli)/")
+list(REMOVE_ITEM COPPICE_HEADERS ${COPPICE_INTERNAL_HEADERS})
+foreach(header ${COPPICE_HEADERS})
+  cmake_path(GET header PARENT_PATH folder)
+  install(FILES ${PROJECT_SOURCE_DIR}/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/coppice/${folder})
 endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/cmake/coppice.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/coppice)
 

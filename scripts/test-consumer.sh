@@ -13,6 +13,11 @@ cmake --install "$build_dir" --prefix "$prefix" >/dev/null
 # Moved, so that a path of the build tree in the package would be noticed.
 mv "$prefix" "$prefix-$flavour-moved"
 trap 'rm -rf "$prefix-$flavour-moved"' EXIT
+# Every installed header, in one program: none may need a file that is not installed.
+(cd "$prefix-$flavour-moved/include" && find coppice -name '*.h' | LC_ALL=C sort | sed 's/.*/#include <&>/') \
+  >"$prefix-$flavour-moved/all.cpp"
+c++ -std=c++20 -fsyntax-only -I "$prefix-$flavour-moved/include" "$prefix-$flavour-moved/all.cpp"
+
 cmake -S "$source_dir/tests/consumer" -B "$consumer" -G Ninja -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_PREFIX_PATH="$prefix-$flavour-moved" -DCOPPICE_FLAVOUR="$flavour" \
   -DCMAKE_CXX_FLAGS="-Wall -Wextra -Wconversion -Wshadow -Werror"
