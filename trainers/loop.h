@@ -64,7 +64,7 @@ struct FitResult {
   std::int64_t steps = 0;  ///< done; fewer than asked when stopped
   bool stopped = false;
   std::vector<EpochRecord> records{};
-  FlopCount flops{};              ///< of training, all steps
+  FlopCount flops{};            ///< of training, all steps
   double seconds = 0.0;         ///< wall clock of training: batches, forward, backward, optimiser, mask; no evaluation
   double cpu_seconds = 0.0;     ///< the same as processor time of the calling thread
   std::int64_t peak_bytes = 0;  ///< most bytes this thread's allocator held, the model included

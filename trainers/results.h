@@ -25,7 +25,7 @@ struct UpdateResult {
 /// One training: a method at a sparsity with a seed.
 struct RunResult {
   std::string method{};
-  std::string network{};    ///< widths, `784-300-100-10`
+  std::string network{};  ///< widths, `784-300-100-10`
   double sparsity = 0.0;  ///< asked for; 0 for dense
   std::uint64_t seed = 0;
   std::int64_t steps = 0;
