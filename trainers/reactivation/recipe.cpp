@@ -74,7 +74,7 @@ std::vector<std::pair<std::string, std::string>> Training::to_pairs() const {
 Training training(std::string_view scale) {
   if (scale == "quick") {
     return {.dataset = "digits",
-            .steps = 3000,
+            .steps = 2000,
             .batch_size = 64,
             .train_images = 9000,
             .test_images = 4000,
@@ -82,7 +82,7 @@ Training training(std::string_view scale) {
             .seeds = 3};
   }
   if (scale == "small") {
-    return {.dataset = "mnist", .steps = 10000, .batch_size = 128, .validation_images = 6000, .seeds = 5};
+    return {.dataset = "mnist", .steps = 6000, .batch_size = 128, .validation_images = 6000, .seeds = 5};
   }
   detail::fail("[reactivation] there is no scale '", scale, "'; there are quick and small");
 }
