@@ -22,14 +22,15 @@ Tensor dense_weight_gradient(const Tensor& d_y, const Tensor& x) {
 
 namespace {
 
-// Costs in multiply-adds of our dense product (about 26 ps each on the machine they were measured on, a Zen 3 core):
-// coppice-bench --benchmark_filter=linear
-constexpr double kSparseProduct = 1.25;   ///< one alive weight × one sample
-constexpr double kSampledProduct = 1.35;  ///< one trainable weight × one sample
-constexpr double kSlotProduct = 1.35;     ///< one alive weight × one sample, value found through its slot
-constexpr double kTransposed = 8.0;       ///< one activation moved into or out of a panel
-constexpr double kPacked = 12.0;          ///< one dense weight packed, expanded or gathered
-constexpr double kListed = 24.0;  ///< one weight's part in building a structure, spread over the steps it serves
+// Costs in multiply-adds of a large dense product, about 22 ps each on the machine they were measured on (one Zen 3
+// core, f32, AVX2; coppice-bench --benchmark_filter=linear). They make sparse products win up to the density at which
+// WeightState stores everything, 0.5, and sampled ones up to about 0.6.
+constexpr double kSparseProduct = 1.45;  ///< one alive weight × one sample
+constexpr double kSlotProduct = 1.5;     ///< the same, the value found through its slot
+constexpr double kSampledProduct = 1.6;  ///< one trainable weight × one sample
+constexpr double kTransposed = 10.0;     ///< one activation moved into or out of a panel
+constexpr double kPacked = 8.0;          ///< one dense weight packed, expanded or gathered
+constexpr double kListed = 24.0;         ///< one weight's part in building a structure, spread over the steps it serves
 
 double rows(const WeightState& weight) { return static_cast<double>(weight.shape()[0]); }
 double columns(const WeightState& weight) { return static_cast<double>(weight.shape()[1]); }

@@ -11,6 +11,7 @@
 #include <coppice/core/parallel.h>
 
 #include "tests/cases/gemm_cases.h"
+#include "tests/cases/simd_targets.h"
 
 namespace coppice {
 namespace {
@@ -88,8 +89,13 @@ void expect_exact_on_small_integers() {
   }
 }
 
-TEST(Gemm, MatchesThreeLoopsExactlyOnSmallIntegersInSingle) { expect_exact_on_small_integers<float>(); }
-TEST(Gemm, MatchesThreeLoopsExactlyOnSmallIntegersInDouble) { expect_exact_on_small_integers<double>(); }
+TEST(Gemm, MatchesThreeLoopsExactlyOnSmallIntegersOnEveryInstructionSet) {
+  cases::for_each_simd_target([](const char* target) {
+    SCOPED_TRACE(target);
+    expect_exact_on_small_integers<float>();
+    expect_exact_on_small_integers<double>();
+  });
+}
 
 TEST(Gemm, SingleAgreesWithDoubleWithinRounding) {
   std::mt19937 random(8);

@@ -21,6 +21,7 @@
 
 #include "tests/autograd/leak_check.h"
 #include "tests/cases/linear_cases.h"
+#include "tests/cases/simd_targets.h"
 
 namespace coppice {
 namespace {
@@ -94,7 +95,7 @@ struct Layer {
   Mask alive;
 };
 
-TEST(Linear, EveryCandidateOfEveryPassMatchesThreeLoopsExactlyOnSmallIntegers) {
+void expect_exact_on_small_integers() {
   for (const DType dtype : {kFloat32, kFloat64}) {
     for (const LinearCase& c : cases::linear_edges()) {
       const Layer layer(c, dtype, 7);
@@ -120,6 +121,13 @@ TEST(Linear, EveryCandidateOfEveryPassMatchesThreeLoopsExactlyOnSmallIntegers) {
       }
     }
   }
+}
+
+TEST(Linear, EveryCandidateOfEveryPassMatchesThreeLoopsExactlyOnEveryInstructionSet) {
+  cases::for_each_simd_target([](const char* target) {
+    SCOPED_TRACE(target);
+    expect_exact_on_small_integers();
+  });
 }
 
 TEST(Linear, CandidatesCoverFullRowsEmptyRowsAndFullColumns) {
