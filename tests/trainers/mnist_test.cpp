@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <functional>
+
 #include <coppice/trainers/data/digits.h>
 
 namespace coppice::train {
@@ -53,6 +56,17 @@ TEST_F(IdxDirectory, RefusesLabelsThatAreNoDigits) {
   wrong.train.labels.data<std::uint8_t>()[7] = 10;
   save_idx_directory(directory_, wrong);
   EXPECT_NE(message_of([&] { load_idx_directory(directory_); }).find("label 7 is 10"), std::string::npos);
+}
+
+TEST(Mnist, HoldsTheOriginalFiles) {
+  const char* data = std::getenv("COPPICE_DATA");
+  if (!data) GTEST_SKIP() << "needs COPPICE_DATA";
+  const TrainTest set = mnist(data);
+  EXPECT_EQ(set.train.name, "mnist");
+  EXPECT_EQ(set.train.size(), 60000);
+  EXPECT_EQ(set.test.size(), 10000);
+  EXPECT_EQ(set.train.labels.data<std::uint8_t>()[0], 5);
+  EXPECT_EQ(set.test.labels.data<std::uint8_t>()[0], 7);
 }
 
 }  // namespace
