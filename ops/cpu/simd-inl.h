@@ -104,7 +104,7 @@ void transpose(std::int64_t rows, std::int64_t columns, const T* HWY_RESTRICT fr
 #if HWY_TARGET != HWY_SCALAR
 /// The sum of a vector's 16-byte blocks.
 template <class D>
-HWY_INLINE auto sum_blocks(D d, hn::Vec<D> v) {
+HWY_INLINE auto sum_blocks(D, hn::Vec<D> v) {
   if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) == 16) {
     return v;
   } else {
