@@ -49,6 +49,9 @@ function(coppice_library name alias)
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:coppice_compiler> Threads::Threads)
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} EXPORT_NAME ${target})
   endforeach()
+  if(NOT COPPICE_SANITIZE)
+    target_link_options(${name}_shared PRIVATE LINKER:--no-undefined)  # a symbol that lacks COPPICE_API shows here
+  endif()
   set_target_properties(${name}_shared PROPERTIES VERSION ${PROJECT_VERSION} INSTALL_RPATH $ORIGIN
                                                   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   if(BUILD_SHARED_LIBS)

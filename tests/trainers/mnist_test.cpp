@@ -7,14 +7,15 @@
 
 #include <coppice/trainers/data/digits.h>
 
+#include "tests/core/io/temporary_folder.h"
+
 namespace coppice::train {
 namespace {
 
 class IdxDirectory : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::remove_all(directory_); }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-  std::filesystem::path directory_ = std::filesystem::path(testing::TempDir()) / "coppice_mnist_test";
+  TemporaryFolder folder_;
+  std::filesystem::path directory_ = folder_ / "digits";
 };
 
 std::string message_of(const std::function<void()>& action) {

@@ -9,6 +9,8 @@
 
 #include <coppice/core/error.h>
 
+#include "tests/core/io/temporary_folder.h"
+
 namespace coppice::train {
 namespace {
 
@@ -105,13 +107,13 @@ TEST(Results, JsonReadsBackWhatWasWritten) {
 }
 
 TEST(Results, AreSavedSideBySide) {
-  const std::filesystem::path directory = std::filesystem::path(testing::TempDir()) / "coppice_results_test";
+  const TemporaryFolder folder;
+  const std::filesystem::path directory = folder / "results";
   save_results(directory, some_results());
   std::ifstream file(directory / "results.csv");
   const std::string csv{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   EXPECT_EQ(rows_from_csv(csv), summarise(some_results()));
   EXPECT_TRUE(std::filesystem::exists(directory / "results.json"));
-  std::filesystem::remove_all(directory);
 }
 
 TEST(Ordering, HoldsByItsMeanOrByItsInterval) {
