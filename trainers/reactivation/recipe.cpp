@@ -82,7 +82,7 @@ Training training(std::string_view scale) {
             .seeds = 3};
   }
   if (scale == "small") {
-    return {.dataset = "mnist", .steps = 6000, .batch_size = 128, .validation_images = 6000, .seeds = 5};
+    return {.dataset = "mnist", .steps = 4000, .batch_size = 128, .validation_images = 6000, .seeds = 5};
   }
   detail::fail("[reactivation] there is no scale '", scale, "'; there are quick and small");
 }
