@@ -4,21 +4,13 @@
 #include <coppice/autograd/grad_mode.h>
 
 #include "tests/autograd/test_ops.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
 
 using namespace test_ops;
 using Values = std::vector<double>;
-
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Engine, SumsBothSidesOfADiamond) {
   const Tensor x = leaf({2, 3});

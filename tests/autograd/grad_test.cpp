@@ -3,6 +3,7 @@
 #include <coppice/autograd/engine.h>
 
 #include "tests/autograd/test_ops.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
@@ -94,12 +95,8 @@ TEST(Grad, RefusesToDifferentiateOnceOnlyOperationsTwice) {
   const Tensor x = leaf({3});
   const Tensor y = square_once(x);
   EXPECT_EQ(values(grad({y}, {x}, {}, {.retain_graph = true})[0]), (Values{6}));
-  try {
-    grad({y}, {x}, {}, {.create_graph = true});
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[square_once] has no double backward; call grad without create_graph");
-  }
+  EXPECT_EQ(error_of([&] { grad({y}, {x}, {}, {.create_graph = true}); }),
+            "[square_once] has no double backward; call grad without create_graph");
   EXPECT_THROW(backward({y}, {}, {.create_graph = true}), Error);
 }
 

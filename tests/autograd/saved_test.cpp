@@ -5,6 +5,7 @@
 #include <coppice/core/weight_state.h>
 
 #include "tests/autograd/test_ops.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
@@ -13,12 +14,7 @@ using namespace test_ops;
 using Values = std::vector<double>;
 
 void expect_backward_throws(const Tensor& output, const std::string& start) {
-  try {
-    output.backward();
-    FAIL() << "no error; expected " << start;
-  } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()).substr(0, start.size()), start);
-  }
+  EXPECT_EQ(error_of([&] { output.backward(); }).substr(0, start.size()), start);
 }
 
 void overwrite(Tensor tensor) {

@@ -9,6 +9,8 @@
 #include <coppice/core/error.h>
 #include <coppice/core/storage.h>
 
+#include "tests/error_of.h"
+
 namespace coppice {
 namespace {
 
@@ -157,12 +159,7 @@ TEST(Backend, CopiesAndSaysThereIsNoCuda) {
   cpu.fill_zero(destination, kCpu, sizeof destination);
   EXPECT_EQ(destination[2], 0);
   if (cuda_available()) return;
-  try {
-    const Storage storage(8, kCuda);
-    FAIL() << "expected an Error";
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[cuda] built without CUDA");
-  }
+  EXPECT_EQ(error_of([] { const Storage storage(8, kCuda); }), "[cuda] built without CUDA");
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <coppice/core/device.h>
 #include <coppice/core/dtype.h>
 
+#include "tests/error_of.h"
+
 namespace coppice {
 namespace {
 
@@ -91,12 +93,8 @@ TEST(DType, PromotesAsTensorsDoInPyTorch) {
 }
 
 TEST(DType, DispatchNamesTheOpAndTheWayOut) {
-  try {
-    dispatch_dtype(kFloat16, "exp", []<class T>() {});
-    FAIL() << "expected an Error";
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[exp] has no kernel for float16; cast with to(kFloat32)");
-  }
+  EXPECT_EQ(error_of([] { dispatch_dtype(kFloat16, "exp", []<class T>() {}); }),
+            "[exp] has no kernel for float16; cast with to(kFloat32)");
 }
 
 TEST(Device, Prints) {

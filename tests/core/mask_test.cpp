@@ -11,6 +11,8 @@
 #include <coppice/core/mask.h>
 #include <coppice/core/tensor.h>
 
+#include "tests/error_of.h"
+
 namespace coppice {
 namespace {
 
@@ -36,15 +38,6 @@ Bits random_bits(std::size_t size, double density, Generator& generator) {
   Bits bits;
   for (std::size_t i = 0; i < size; ++i) bits.push_back(generator.uniform_double() < density);
   return bits;
-}
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 const std::vector<std::int64_t> kSizes = {0, 1, 2, 63, 64, 65, 127, 128, 511, 512, 513, 575, 1023, 1024, 1025, 5000};
@@ -187,7 +180,7 @@ TEST(Mask, TensorsThereAndBack) {
 
 TEST(Mask, InvalidInputThrows) {
   Generator generator(0);
-  EXPECT_NE(message_of([&] { Mask::random({10}, 11, generator); }).find("[Mask] random"), std::string::npos);
+  EXPECT_NE(error_of([&] { Mask::random({10}, 11, generator); }).find("[Mask] random"), std::string::npos);
   EXPECT_THROW(Mask::random({10}, -1, generator), Error);
   EXPECT_THROW(Mask::none({3}).test(3), Error);
   EXPECT_THROW(Mask::none({3}).test(-1), Error);

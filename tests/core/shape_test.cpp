@@ -6,6 +6,8 @@
 #include <coppice/core/error.h>
 #include <coppice/core/shape.h>
 
+#include "tests/error_of.h"
+
 namespace coppice {
 namespace {
 
@@ -66,12 +68,10 @@ TEST(Broadcast, FollowsTheUsualRule) {
   EXPECT_EQ(broadcast_shapes(Shape{3, 1}, Shape{2, 1, 4}, "add"), (Shape{2, 3, 4}));
   EXPECT_EQ(broadcast_shapes(Shape{}, Shape{5}, "add"), (Shape{5}));
   EXPECT_EQ(broadcast_shapes(Shape{1}, Shape{0}, "add"), (Shape{0}));
-  try {
-    broadcast_shapes(Shape{2, 3}, Shape{4}, "add");
-    FAIL() << "expected an Error";
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "[add] shapes must broadcast; got (2, 3) and (4), which differ in dimension -1");
-  }
+  EXPECT_EQ(error_of([] {
+              broadcast_shapes(Shape{2, 3}, Shape{4}, "add");
+            }),
+            "[add] shapes must broadcast; got (2, 3) and (4), which differ in dimension -1");
 }
 
 TEST(NormalizeDim, WrapsAndChecks) {

@@ -9,17 +9,10 @@
 #include <coppice/core/tensor.h>
 #include <coppice/core/tensor_impl.h>
 
+#include "tests/error_of.h"
+
 namespace coppice {
 namespace {
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Tensor, FactoriesFillWhatTheySay) {
   EXPECT_EQ(Tensor::ones({2, 3}).to_vector<float>(), std::vector<float>(6, 1.0F));
@@ -56,8 +49,8 @@ TEST(Tensor, RandomTensorsDependOnTheSeedAlone) {
 TEST(Tensor, TypedAccessChecksTheElementType) {
   const Tensor tensor = Tensor::ones({2, 3});
   EXPECT_EQ(tensor.data<float>()[5], 1.0F);
-  EXPECT_NE(message_of([&] { tensor.data<double>(); }).find("[data]"), std::string::npos);
-  EXPECT_NE(message_of([] { Tensor().shape(); }).find("defined"), std::string::npos);
+  EXPECT_NE(error_of([&] { tensor.data<double>(); }).find("[data]"), std::string::npos);
+  EXPECT_NE(error_of([] { Tensor().shape(); }).find("defined"), std::string::npos);
 }
 
 TEST(Tensor, FromBlobSharesTheCallersMemory) {
@@ -94,7 +87,7 @@ TEST(Tensor, CopyBroadcastsAndCasts) {
   Tensor target = Tensor::zeros({2, 3}, {.dtype = kFloat64});
   target.copy_(Tensor::of({1, 2, 3}));
   EXPECT_EQ(target.to_vector<double>(), (std::vector<double>{1, 2, 3, 1, 2, 3}));
-  EXPECT_NE(message_of([&] { target.copy_(Tensor::ones({4})); }).find("(4)"), std::string::npos);
+  EXPECT_NE(error_of([&] { target.copy_(Tensor::ones({4})); }).find("(4)"), std::string::npos);
   EXPECT_EQ(Tensor::of({0.0F, -1.5F, 2.0F}).to(kBool).to_vector<float>(), (std::vector<float>{0, 1, 1}));
   EXPECT_EQ(Tensor::of({1.9F, -1.9F}).to(kInt64).to_vector<std::int64_t>(), (std::vector<std::int64_t>{1, -1}));
 }

@@ -20,7 +20,7 @@
 #include <coppice/models/nn/sequential.h>
 #include <coppice/models/nn/summary.h>
 
-#include "tests/ops/expect_error.h"
+#include "tests/error_of.h"
 
 namespace coppice::nn {
 namespace {

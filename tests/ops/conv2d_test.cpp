@@ -11,7 +11,7 @@
 
 #include "tests/autograd/leak_check.h"
 #include "tests/cases/conv2d_cases.h"
-#include "tests/ops/expect_error.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {

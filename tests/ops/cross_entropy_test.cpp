@@ -11,7 +11,6 @@
 namespace coppice {
 namespace {
 
-using testing::error_of;
 using testing::leaf;
 using testing::normal;
 

@@ -12,7 +12,6 @@ namespace {
 
 using testing::check_gradients;
 using testing::element_at;
-using testing::error_of;
 using testing::leaf;
 using testing::normal;
 using testing::small_integers;

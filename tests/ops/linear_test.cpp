@@ -22,6 +22,7 @@
 #include "tests/autograd/leak_check.h"
 #include "tests/cases/linear_cases.h"
 #include "tests/cases/simd_targets.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
@@ -370,25 +371,15 @@ TEST(Linear, FreesWhatItSaves) {
   expect_no_leak(run, {x, weight, bias}, {.create_graph = false});
 }
 
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 TEST(Linear, SaysWhatDoesNotFit) {
   const Tensor x = Tensor::zeros({2, 5}), weight = Tensor::zeros({3, 4});
-  EXPECT_EQ(message_of([&] { linear(x, weight); }),
+  EXPECT_EQ(error_of([&] { linear(x, weight); }),
             "[linear] input has 5 features but weight expects 4: input (2, 5), weight (3, 4)");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of([&] {
               linear(Tensor::zeros({2, 4}), weight, Tensor::zeros({4}));
             }),
             "[linear] expects a bias (3); got (4) for weight (3, 4)");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of([&] {
               linear(Tensor::zeros({2, 4}, {.dtype = kFloat64}), weight);
             }),
             "[linear] expects one dtype; got input float64, weight float32, bias float32; cast with to(…)");

@@ -10,6 +10,7 @@
 #include <coppice/core/parallel.h>
 
 #include "tests/autograd/leak_check.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
@@ -115,28 +116,18 @@ TEST(Matmul, FreesWhatItSaves) {
   expect_no_leak(multiply, {Tensor::randn({3, 4}, generator, kLeaf), Tensor::randn({4, 2}, generator, kLeaf)});
 }
 
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 TEST(Matmul, SaysWhatDoesNotFit) {
-  EXPECT_EQ(message_of([] {
+  EXPECT_EQ(error_of([] {
               matmul(Tensor::zeros({2, 3}), Tensor::zeros({4, 5}));
             }),
             "[matmul] the last dimension of the left operand, 3, must equal the rows of the right, 4: (2, 3) and "
             "(4, 5)");
-  EXPECT_EQ(message_of([] {
+  EXPECT_EQ(error_of([] {
               matmul(Tensor::zeros({2, 3}), Tensor::zeros({3}, {.dtype = kFloat64}));
             }),
             "[matmul] expects one floating dtype; got float32 and float64; cast with to(…)");
   const Tensor dense = Tensor::ones({3, 3});
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_of([&] {
               matmul(dense, Tensor::masked(dense, Mask::all({3, 3})));
             }),
             "[matmul] expects dense tensors; got strided (3, 3) and masked (3, 3); use linear, or to_dense()");

@@ -12,21 +12,11 @@
 #include <coppice/core/tensor.h>
 
 #include "tests/autograd/leak_check.h"
+#include "tests/error_of.h"
 
 // What the tests of ops share.
 
 namespace coppice::testing {
-
-/// The message of the Error that `call` throws; empty when it throws none.
-template <class Call>
-std::string error_of(Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
-}
 
 inline Tensor normal(const Shape& shape, std::uint64_t seed, DType dtype = kFloat32) {
   Generator generator(seed);

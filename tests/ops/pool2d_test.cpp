@@ -12,7 +12,7 @@
 #include <coppice/core/parallel.h>
 
 #include "tests/autograd/leak_check.h"
-#include "tests/ops/expect_error.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {

@@ -16,7 +16,6 @@ using cases::reduce_cases;
 using cases::ReduceCase;
 using testing::check_gradients;
 using testing::element_at;
-using testing::error_of;
 using testing::leaf;
 using testing::normal;
 using testing::small_integers;

@@ -10,7 +10,6 @@ namespace coppice {
 namespace {
 
 using testing::check_gradients;
-using testing::error_of;
 using testing::leaf;
 using Ints = std::vector<std::int64_t>;
 

@@ -8,17 +8,10 @@
 #include <coppice/core/error.h>
 #include <coppice/sparsity/cycle.h>
 
+#include "tests/error_of.h"
+
 namespace coppice::sparsity {
 namespace {
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(Policy, EveryFieldOfEveryPresetSurvivesItsText) {
   for (const std::string& name : preset_names()) {
@@ -76,14 +69,14 @@ TEST(Policy, EveryFieldCanBeSetByItsKey) {
 TEST(Policy, SuggestsTheNearestKeyAndValue) {
   MaskPolicy policy;
   const auto contains = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
-  EXPECT_TRUE(contains(message_of([&] { policy.set("exploration_step", "3"); }), "did you mean 'exploration_steps'"));
-  EXPECT_TRUE(contains(message_of([&] { policy.set("start", "last-active"); }), "did you mean 'last_active'"));
-  EXPECT_TRUE(contains(message_of([&] { policy.set("grow", "gradient"); }), "did you mean 'dense_gradient'"));
-  EXPECT_TRUE(contains(message_of([&] { policy.set("interval", "ten"); }), "an integer"));
-  EXPECT_TRUE(contains(message_of([&] { policy.set("density", "0.1x"); }), "a number"));
-  EXPECT_TRUE(contains(message_of([&] { preset("rigel"); }), "did you mean 'rigl'"));
+  EXPECT_TRUE(contains(error_of([&] { policy.set("exploration_step", "3"); }), "did you mean 'exploration_steps'"));
+  EXPECT_TRUE(contains(error_of([&] { policy.set("start", "last-active"); }), "did you mean 'last_active'"));
+  EXPECT_TRUE(contains(error_of([&] { policy.set("grow", "gradient"); }), "did you mean 'dense_gradient'"));
+  EXPECT_TRUE(contains(error_of([&] { policy.set("interval", "ten"); }), "an integer"));
+  EXPECT_TRUE(contains(error_of([&] { policy.set("density", "0.1x"); }), "a number"));
+  EXPECT_TRUE(contains(error_of([&] { preset("rigel"); }), "did you mean 'rigl'"));
   policy.set("density", "1.5");
-  EXPECT_TRUE(contains(message_of([&] { policy.validate(); }), "density"));
+  EXPECT_TRUE(contains(error_of([&] { policy.validate(); }), "density"));
 }
 
 TEST(Policy, SchedulesFollowTheirFormulas) {

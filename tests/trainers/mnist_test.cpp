@@ -8,6 +8,7 @@
 #include <coppice/trainers/data/digits.h>
 
 #include "tests/core/io/temporary_folder.h"
+#include "tests/error_of.h"
 
 namespace coppice::train {
 namespace {
@@ -17,15 +18,6 @@ class IdxDirectory : public testing::Test {
   TemporaryFolder folder_;
   std::filesystem::path directory_ = folder_ / "digits";
 };
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST_F(IdxDirectory, ReadsBackWhatWasWritten) {
   const TrainTest made = {.train = digits(30), .test = digits(20, {}, Part::Test)};
@@ -38,25 +30,25 @@ TEST_F(IdxDirectory, ReadsBackWhatWasWritten) {
     EXPECT_EQ(read.train.files[0].name, "train-images-idx3-ubyte");
     EXPECT_EQ(read.train.files[0].sha256.size(), 64U);
   }
-  EXPECT_NE(message_of([&] { mnist(directory_); }).find("60000"), std::string::npos);
+  EXPECT_NE(error_of([&] { mnist(directory_); }).find("60000"), std::string::npos);
 }
 
 TEST_F(IdxDirectory, NamesWhatIsMissingOrWrong) {
-  EXPECT_NE(message_of([&] { load_idx_directory(directory_); }).find("train-images-idx3-ubyte"), std::string::npos);
+  EXPECT_NE(error_of([&] { load_idx_directory(directory_); }).find("train-images-idx3-ubyte"), std::string::npos);
   const TrainTest uneven = {.train = digits(30), .test = digits(20)};
   save_idx_directory(directory_, uneven);
   Dataset fewer = digits(10);
   save_idx_directory(directory_ / "other", {.train = fewer, .test = fewer});
   std::filesystem::copy_file(directory_ / "other" / "t10k-labels-idx1-ubyte", directory_ / "t10k-labels-idx1-ubyte",
                              std::filesystem::copy_options::overwrite_existing);
-  EXPECT_NE(message_of([&] { load_idx_directory(directory_); }).find("20 uint8 labels"), std::string::npos);
+  EXPECT_NE(error_of([&] { load_idx_directory(directory_); }).find("20 uint8 labels"), std::string::npos);
 }
 
 TEST_F(IdxDirectory, RefusesLabelsThatAreNoDigits) {
   TrainTest wrong = {.train = digits(30), .test = digits(20)};
   wrong.train.labels.data<std::uint8_t>()[7] = 10;
   save_idx_directory(directory_, wrong);
-  EXPECT_NE(message_of([&] { load_idx_directory(directory_); }).find("label 7 is 10"), std::string::npos);
+  EXPECT_NE(error_of([&] { load_idx_directory(directory_); }).find("label 7 is 10"), std::string::npos);
 }
 
 TEST(Mnist, HoldsTheOriginalFiles) {

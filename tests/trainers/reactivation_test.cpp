@@ -7,6 +7,8 @@
 
 #include <coppice/core/error.h>
 
+#include "tests/error_of.h"
+
 namespace coppice::train::reactivation {
 namespace {
 
@@ -154,12 +156,8 @@ TEST(Reproduce, SaysWhatIsMissing) {
   options.scale = "small";
   EXPECT_THROW(reproduce(options), Error);
   options.data = "/nowhere";
-  try {
-    reproduce(options);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("train-images-idx3-ubyte"), std::string::npos) << error.what();
-  }
+  const std::string text = error_of([&] { reproduce(options); });
+  EXPECT_NE(text.find("train-images-idx3-ubyte"), std::string::npos) << text;
   options = tiny();
   options.sparsities = {1.5};
   EXPECT_THROW(reproduce(options), Error);

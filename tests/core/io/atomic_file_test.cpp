@@ -4,6 +4,7 @@
 #include <coppice/core/io/atomic_file.h>
 
 #include "tests/core/io/temporary_folder.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
@@ -33,13 +34,8 @@ TEST(AtomicFile, AppearsCompleteOrNotAtAll) {
 
 TEST(AtomicFile, NamesThePathAndTheReason) {
   const TemporaryFolder folder;
-  try {
-    AtomicFile(folder / "missing" / "a");
-    FAIL() << "expected an Error";
-  } catch (const Error& error) {
-    const std::string text = error.what();
-    EXPECT_NE(text.find("missing/a cannot be created: No such file"), std::string::npos) << text;
-  }
+  const std::string text = error_of([&] { AtomicFile(folder / "missing" / "a"); });
+  EXPECT_NE(text.find("missing/a cannot be created: No such file"), std::string::npos) << text;
   std::filesystem::create_directories(folder / "taken" / "by_a_folder");
   AtomicFile file(folder / "taken");
   EXPECT_THROW(file.commit(), Error);

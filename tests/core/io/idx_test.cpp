@@ -7,6 +7,7 @@
 #include <coppice/core/io/idx.h>
 
 #include "tests/core/io/temporary_folder.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
@@ -24,12 +25,7 @@ void write_gzip(const std::filesystem::path& file, const std::string& bytes) {
 }
 
 std::string failure(const std::filesystem::path& file) {
-  try {
-    load_idx(file);
-    return {};
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return error_of([&] { load_idx(file); });
 }
 
 const std::string kSmall = bytes_of({0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 255});

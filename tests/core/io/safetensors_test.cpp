@@ -9,6 +9,7 @@
 #include <coppice/core/weight_state.h>
 
 #include "tests/core/io/temporary_folder.h"
+#include "tests/error_of.h"
 
 namespace coppice {
 namespace {
@@ -18,16 +19,6 @@ std::string file_of(const std::string& header, const std::string& data) {
   std::string bytes(sizeof length, '\0');
   std::memcpy(bytes.data(), &length, sizeof length);
   return bytes + header + data;
-}
-
-/// The message of the Error that a call throws; empty when it throws none.
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-    return {};
-  } catch (const Error& error) {
-    return error.what();
-  }
 }
 
 TEST(Safetensors, WritesTheDocumentedBytes) {
@@ -130,7 +121,7 @@ TEST(Safetensors, RefusesWhatIsInconsistentAndSaysWhy) {
   const TemporaryFolder folder;
   for (const BadFile& bad : bad_files()) {
     write_bytes(folder / "bad.safetensors", bad.bytes);
-    const std::string message = message_of([&] { load_safetensors(folder / "bad.safetensors"); });
+    const std::string message = error_of([&] { load_safetensors(folder / "bad.safetensors"); });
     EXPECT_TRUE(message.starts_with("[safetensors] ") && message.find("bad.safetensors: ") != std::string::npos &&
                 message.find(bad.expectation) != std::string::npos)
         << "expected '" << bad.expectation << "'; got '" << message << "'";
@@ -265,7 +256,7 @@ TEST(SafetensorsMasked, RefusesWhatIsInconsistentAndSaysWhy) {
   };
   for (const Case& bad : cases) {
     save_safetensors(folder / "bad", {.tensors = bad.tensors, .metadata = {{"coppice.masked.w", bad.description}}});
-    const std::string message = message_of([&] { load_safetensors(folder / "bad"); });
+    const std::string message = error_of([&] { load_safetensors(folder / "bad"); });
     EXPECT_TRUE(message.starts_with("[safetensors] ") && message.find("'w'") != std::string::npos &&
                 message.find(bad.expectation) != std::string::npos)
         << "expected '" << bad.expectation << "'; got '" << message << "'";
