@@ -1,11 +1,8 @@
 #include <coppice/ops/linear.h>
 
-#include <algorithm>
-
 #include <coppice/autograd/record.h>
 #include <coppice/core/flops.h>
 #include <coppice/core/weight_state.h>
-#include <coppice/ops/cpu/gemm.h>
 #include <coppice/ops/linear_candidates.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/reduce.h>
@@ -35,21 +32,6 @@ Tensor raw_reshape(const Tensor& matrix, const Shape& shape) {
 void count(FlopPhase phase, std::int64_t samples, const Shape& weight, std::int64_t weights) {
   const double per_weight = 2.0 * static_cast<double>(samples);
   count_flops(phase, per_weight * static_cast<double>(weight.numel()), per_weight * static_cast<double>(weights));
-}
-
-Tensor dense_forward(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const std::int64_t n = x.size(0), m = weight.size(0), k = weight.size(1);
-  const Tensor y = Tensor::empty({n, m}, {.dtype = x.dtype()});
-  const Tensor w = detail::raw_contiguous(weight);
-  dispatch_floating(x.dtype(), "linear", [&]<class T>() {
-    if (bias.defined()) {
-      const Tensor b = detail::raw_contiguous(bias);
-      for (std::int64_t i = 0; i < n; ++i) std::copy_n(b.data<T>(), m, y.data<T>() + i * m);
-    }
-    cpu::gemm(cpu::Transpose::No, cpu::Transpose::Yes, n, m, k, x.data<T>(), k, w.data<T>(), k, bias.defined(),
-              y.data<T>(), m);
-  });
-  return y;
 }
 
 /// Both gradients by recorded products, so that they can be differentiated again.
@@ -125,9 +107,11 @@ Shape check_linear(const Tensor& input, const Tensor& weight, const Tensor& bias
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   const Shape output_shape = check_linear(input, weight, bias);
   const Tensor x = raw_matrix(input);
+  const Tensor raw_bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor();
   if (!weight.is_masked()) {
     count(FlopPhase::Forward, x.size(0), weight.shape(), weight.numel());
-    const Tensor output = raw_reshape(dense_forward(x, weight, bias), output_shape);
+    const Tensor output =
+        raw_reshape(dense_product(x, detail::raw_contiguous(weight), weight.size(0), raw_bias), output_shape);
     return record("linear", output, {input, weight, bias},
                   {detail::has_grad(weight) ? input : Tensor(), detail::has_grad(input) ? weight : Tensor()},
                   [samples = x.size(0), input_shape = input.shape(), weight_shape = weight.shape()](
@@ -137,8 +121,8 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   }
   const WeightState& state = weight.weight_state();
   count(FlopPhase::Forward, x.size(0), state.shape(), state.alive().count());
-  const LinearOperands operands{.x = x, .y = {}, .bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor()};
-  const Tensor y = choose_linear(FlopPhase::Forward, state, x.size(0)).run(state, operands);
+  const LinearCandidate& candidate = choose_linear(FlopPhase::Forward, state, x.size(0));
+  const Tensor y = candidate.run(state, {.x = x, .y = {}, .bias = raw_bias});
   return record_once("linear", raw_reshape(y, output_shape), {input, weight, bias},
                      {detail::has_grad(weight) ? input : Tensor(), weight},
                      [input_shape = input.shape()](const Saved& saved, const Tensor& d_output) {

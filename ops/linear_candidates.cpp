@@ -11,6 +11,19 @@ namespace coppice {
 
 using cpu::Transpose;
 
+Tensor dense_product(const Tensor& x, const Tensor& weight, std::int64_t m, const Tensor& bias) {
+  const std::int64_t n = x.size(0), k = x.size(1);
+  const Tensor y = Tensor::empty({n, m}, {.dtype = x.dtype()});
+  dispatch_floating(x.dtype(), "linear", [&]<class T>() {
+    if (bias.defined()) {
+      for (std::int64_t i = 0; i < n; ++i) std::copy_n(bias.data<T>(), m, y.data<T>() + i * m);
+    }
+    cpu::gemm(Transpose::No, Transpose::Yes, n, m, k, x.data<T>(), k, weight.data<T>(), k, bias.defined(), y.data<T>(),
+              m);
+  });
+  return y;
+}
+
 Tensor dense_weight_gradient(const Tensor& d_y, const Tensor& x) {
   const std::int64_t n = x.size(0), k = x.size(1), m = d_y.size(1);
   const Tensor gradient = Tensor::empty({m, k}, {.dtype = x.dtype()});
@@ -62,17 +75,7 @@ Tensor dense_values(const WeightState& weight) {
 
 template <bool kExpand>
 Tensor run_dense_forward(const WeightState& weight, const LinearOperands& o) {
-  const Tensor values = dense_values<kExpand>(weight);
-  const std::int64_t n = o.x.size(0), m = weight.shape()[0], k = weight.shape()[1];
-  const Tensor y = empty(n, m, weight);
-  dispatch_floating(weight.dtype(), "linear", [&]<class T>() {
-    if (o.bias.defined()) {
-      for (std::int64_t i = 0; i < n; ++i) std::copy_n(o.bias.data<T>(), m, y.data<T>() + i * m);
-    }
-    cpu::gemm(Transpose::No, Transpose::Yes, n, m, k, o.x.data<T>(), k, values.data<T>(), k, o.bias.defined(),
-              y.data<T>(), m);
-  });
-  return y;
+  return dense_product(o.x, dense_values<kExpand>(weight), weight.shape()[0], o.bias);
 }
 
 Tensor run_csr_forward(const WeightState& weight, const LinearOperands& o) {

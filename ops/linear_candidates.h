@@ -26,6 +26,9 @@ struct LinearCandidate {
   Tensor (*run)(const WeightState& weight, const LinearOperands& operands);
 };
 
+/// x (n, k) · weightᵀ + bias: (n, m). `weight` holds m·k elements in row-major order; `bias` is (m) or undefined.
+Tensor dense_product(const Tensor& x, const Tensor& weight, std::int64_t m, const Tensor& bias);
+
 /// d_yᵀ (m, n) · x (n, k): the gradient of every weight, dead or alive.
 Tensor dense_weight_gradient(const Tensor& d_y, const Tensor& x);
 
