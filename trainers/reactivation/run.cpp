@@ -94,8 +94,9 @@ RunResult run(const RunPlan& plan, const Training& training, const TrainTest& da
     }
   }
   if (!fitted.stopped) {
-    result.train_loss = fitted.records.back().loss;
-    result.validation_accuracy = options.validate().accuracy;
+    const EpochRecord& last = fitted.records.back();
+    result.train_loss = last.loss;
+    result.validation_accuracy = (last.validation ? *last.validation : options.validate()).accuracy;
     std::vector<std::int64_t> test(static_cast<std::size_t>(data.test.size()));
     std::iota(test.begin(), test.end(), 0);
     result.accuracy = evaluate(*model, data.test, test, seed.normalisation).accuracy;
