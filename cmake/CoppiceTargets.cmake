@@ -3,6 +3,7 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy>=1.0)
 find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(nlohmann_json 3.9 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 
@@ -69,7 +70,8 @@ endforeach()
 if(COPPICE_TRAIN_SOURCES)
   coppice_object_library(coppice_train_objects ${COPPICE_TRAIN_SOURCES})
   target_compile_definitions(coppice_train_objects PRIVATE ${COPPICE_KERNEL_TARGETS})  # to name the one dispatched to
-  target_link_libraries(coppice_train_objects PRIVATE PkgConfig::HWY nlohmann_json::nlohmann_json Threads::Threads)
+  target_link_libraries(coppice_train_objects PRIVATE PkgConfig::HWY OpenSSL::Crypto nlohmann_json::nlohmann_json
+                                                      Threads::Threads)
   # Results name the sources they came from, so the header that knows is looked at in every build.
   set(build_info ${PROJECT_BINARY_DIR}/generated/coppice_build.h)
   add_custom_target(coppice_build_info BYPRODUCTS ${build_info}
@@ -80,7 +82,7 @@ if(COPPICE_TRAIN_SOURCES)
   target_include_directories(coppice_train_objects PRIVATE ${PROJECT_BINARY_DIR}/generated)
   coppice_library(coppice_train train)
   foreach(flavour static shared)
-    target_link_libraries(coppice_train_${flavour} PUBLIC coppice_${flavour} PRIVATE PkgConfig::HWY)
+    target_link_libraries(coppice_train_${flavour} PUBLIC coppice_${flavour} PRIVATE PkgConfig::HWY OpenSSL::Crypto)
   endforeach()
   if(COPPICE_CLI_SOURCES)
     add_executable(coppice_cli ${COPPICE_CLI_SOURCES})
