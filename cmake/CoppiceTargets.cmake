@@ -2,8 +2,11 @@
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy>=1.0)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus>=3.0)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
 find_package(nlohmann_json 3.9 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 
@@ -70,7 +73,8 @@ endforeach()
 if(COPPICE_TRAIN_SOURCES)
   coppice_object_library(coppice_train_objects ${COPPICE_TRAIN_SOURCES})
   target_compile_definitions(coppice_train_objects PRIVATE ${COPPICE_KERNEL_TARGETS})  # to name the one dispatched to
-  target_link_libraries(coppice_train_objects PRIVATE PkgConfig::HWY OpenSSL::Crypto nlohmann_json::nlohmann_json
+  set(COPPICE_TRAIN_LIBRARIES PkgConfig::HWY PkgConfig::TOMLPLUSPLUS OpenSSL::Crypto PNG::PNG JPEG::JPEG)
+  target_link_libraries(coppice_train_objects PRIVATE ${COPPICE_TRAIN_LIBRARIES} nlohmann_json::nlohmann_json
                                                       Threads::Threads)
   # Results name the sources they came from, so the header that knows is looked at in every build.
   set(build_info ${PROJECT_BINARY_DIR}/generated/coppice_build.h)
@@ -82,7 +86,7 @@ if(COPPICE_TRAIN_SOURCES)
   target_include_directories(coppice_train_objects PRIVATE ${PROJECT_BINARY_DIR}/generated)
   coppice_library(coppice_train train)
   foreach(flavour static shared)
-    target_link_libraries(coppice_train_${flavour} PUBLIC coppice_${flavour} PRIVATE PkgConfig::HWY OpenSSL::Crypto)
+    target_link_libraries(coppice_train_${flavour} PUBLIC coppice_${flavour} PRIVATE ${COPPICE_TRAIN_LIBRARIES})
   endforeach()
   if(COPPICE_CLI_SOURCES)
     add_executable(coppice_cli ${COPPICE_CLI_SOURCES})

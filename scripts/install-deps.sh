@@ -4,7 +4,8 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build pkg-config git ca-certificates
-          libhwy-dev zlib1g-dev libssl-dev nlohmann-json3-dev libcli11-dev)
+          libhwy-dev zlib1g-dev libssl-dev libpng-dev libjpeg62-turbo-dev libtomlplusplus-dev nlohmann-json3-dev
+          libcli11-dev)
 if [[ "${1:-}" != --build-only ]]; then
   packages+=(libgtest-dev libbenchmark-dev libeigen3-dev clang-format python3 ccache)
 fi
