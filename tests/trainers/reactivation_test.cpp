@@ -69,6 +69,7 @@ Options tiny() {
   Options options{.scale = "quick", .seeds = 2, .steps = 60};
   options.sparsities = {0.95};
   options.command = "test";
+  options.seconds_of = [](const RunResult& run) { return run.method == "iee" ? 3.0 : 1.5; };
   return options;
 }
 
@@ -101,13 +102,15 @@ TEST(Reproduce, DoesNotDependOnTheNumberOfJobs) {
   for (const RunResult& run : alone.runs) first.emplace(run.method, &run);
   EXPECT_EQ(first["dense"]->train_flops_ratio, 1.0);
   EXPECT_EQ(first["dense"]->nnz, 266200);
-  for (const char* sparse : {"static", "set", "rigl", "iee", "iee_no_exploration", "rigl_equal_flops"}) {
+  for (const char* sparse :
+       {"static", "set", "rigl", "iee", "iee_no_exploration", "rigl_equal_flops", "rigl_equal_seconds"}) {
     EXPECT_EQ(first[sparse]->nnz, first["static"]->nnz) << sparse;
     EXPECT_LT(first[sparse]->train_flops_ratio, 0.5) << sparse;
   }
   EXPECT_NEAR(static_cast<double>(first["static"]->nnz), 13310.0, 5.0);
   EXPECT_NEAR(first["rigl_equal_flops"]->train_flops_ratio / first["iee"]->train_flops_ratio, 1.0, 0.05);
   EXPECT_GT(first["rigl_equal_flops"]->steps, 60);
+  EXPECT_EQ(first["rigl_equal_seconds"]->steps, 120);  // iee is said to take twice the seconds of rigl
   EXPECT_GT(first["iee"]->train_flops_ratio, first["rigl"]->train_flops_ratio);
   EXPECT_LT(first["static"]->peak_bytes, first["dense"]->peak_bytes);
   EXPECT_NE(report(alone).find("rigl_equal_flops"), std::string::npos);
@@ -148,7 +151,8 @@ TEST(Reproduce, StopsWhenAsked) {
   EXPECT_TRUE(results.interrupted);
   EXPECT_GE(results.runs.size(), 2U);
   EXPECT_LT(results.runs.size(), 2 * methods().size());
-  for (const RunResult& run : results.runs) EXPECT_EQ(run.steps, run.method == "rigl_equal_flops" ? run.steps : 60);
+  for (const RunResult& run : results.runs)
+    EXPECT_EQ(run.steps, is_stretched(method(run.method).kind) ? run.steps : 60);
 }
 
 TEST(Reproduce, SaysWhatIsMissing) {

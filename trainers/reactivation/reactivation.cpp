@@ -16,6 +16,8 @@
 namespace coppice::train::reactivation {
 namespace {
 
+constexpr const char* kStretched = "rigl";  // what rows of equal cost train longer
+constexpr const char* kMatched = "iee";     // what they cost as much as
 constexpr double kStepOverhead = 0.12;  // of a dense step: what does not shrink with the weights. For progress only.
 
 struct Item {
@@ -44,11 +46,11 @@ TrainTest load(const Training& training, const Options& options) {
   return {.train = digits(training.train_images), .test = digits(training.test_images, {}, Part::Test)};
 }
 
-/// The rows asked for in the order of the table; rigl_equal_flops brings what it is derived from.
+/// The rows asked for in the order of the table; a stretched one brings what it is derived from.
 std::vector<Method> chosen_methods(const Options& options) {
   std::vector<std::string> names = options.methods;
   for (const std::string& name : options.methods) {
-    if (method(name).kind == Kind::EqualFlops) names.insert(names.end(), {"rigl", "iee"});
+    if (is_stretched(method(name).kind)) names.insert(names.end(), {kStretched, kMatched});
   }
   std::vector<Method> chosen;
   for (const Method& row : methods()) {
@@ -107,7 +109,7 @@ class Reproduction {
   Results operator()() {
     const auto start = std::chrono::steady_clock::now();
     for (Item& item : items_) {
-      if (item.plan.method.kind != Kind::EqualFlops) queue_.add(priority(item), [this, &item] { train(item); });
+      if (!is_stretched(item.plan.method.kind)) queue_.add(priority(item), [this, &item] { train(item); });
     }
     queue_.run(jobs_, options_.stop);
     Results results = describe();
@@ -142,10 +144,12 @@ class Reproduction {
     }
     for (Item& item : items_) {
       if (item.plan.method.kind == Kind::EqualFlops) {
-        const Item* iee = find("iee", item);
-        const double stretch = flops_ratio(training_, iee->plan.policy, training_.steps) /
+        const Item* matched = find(kMatched, item);
+        const double stretch = flops_ratio(training_, matched->plan.policy, training_.steps) /
                                flops_ratio(training_, item.plan.policy, training_.steps);
         item.cost *= stretch;
+      } else if (item.plan.method.kind == Kind::EqualSeconds) {
+        item.cost = find(kMatched, item)->cost;
       }
       total_cost_ += item.cost;
     }
@@ -158,11 +162,24 @@ class Reproduction {
     return found == items_.end() ? nullptr : &*found;
   }
 
+  /// The rows of equal cost of this item's seed and sparsity.
+  std::vector<Item*> find_stretched(const Item& like) {
+    std::vector<Item*> found;
+    for (Item& item : items_) {
+      if (is_stretched(item.plan.method.kind) && item.plan.sparsity == like.plan.sparsity && item.seed == like.seed) {
+        found.push_back(&item);
+      }
+    }
+    return found;
+  }
+
+  static bool is_source(const Item& item) {
+    return item.plan.method.name == kStretched || item.plan.method.name == kMatched;
+  }
+
   /// What another run waits for goes before all else.
   double priority(const Item& item) {
-    const bool awaited = (item.plan.method.name == "iee" || item.plan.method.name == "rigl") &&
-                         find("rigl_equal_flops", item) != nullptr;
-    return item.cost + (awaited ? total_cost_ : 0.0);
+    return item.cost + (is_source(item) && !find_stretched(item).empty() ? total_cost_ : 0.0);
   }
 
   void train(Item& item) {
@@ -179,23 +196,31 @@ class Reproduction {
     advance(0.0, &result);
     const std::lock_guard lock(mutex_);
     item.result = std::move(result);
-    release_equal_flops(item);
+    if (is_source(item)) release_stretched(item);
   }
 
-  /// Plans the stretched RigL of this item's seed and sparsity once both runs it is derived from are there.
-  void release_equal_flops(const Item& ended) {
-    Item* stretched = find("rigl_equal_flops", ended);
-    const Item* rigl = find("rigl", ended);
-    const Item* iee = find("iee", ended);
-    if (!stretched || (&ended != rigl && &ended != iee) || !rigl->result || !iee->result) return;
-    const double per_step = rigl->result->flops.total_effective() / static_cast<double>(rigl->result->steps);
-    const auto steps = std::llround(iee->result->flops.total_effective() / per_step);
-    const double step_cost = rigl->cost / static_cast<double>(rigl->plan.steps);
-    const double cost = step_cost * static_cast<double>(steps);
-    total_cost_ += cost - stretched->cost;
-    stretched->cost = cost;
-    stretched->plan.steps = steps;
-    queue_.add(cost, [this, stretched] { train(*stretched); });
+  /// What rows of a kind are equal in.
+  double spent(Kind kind, const RunResult& run) const {
+    if (kind == Kind::EqualFlops) return run.flops.total_effective();
+    return options_.seconds_of ? options_.seconds_of(run) : run.cpu_seconds;
+  }
+
+  /// Plans the rows of equal cost of this item's seed and sparsity once both runs they are derived from are there.
+  void release_stretched(const Item& ended) {
+    const Item* source = find(kStretched, ended);
+    const Item* matched = find(kMatched, ended);
+    if (!source || !matched || !source->result || !matched->result) return;
+    for (Item* item : find_stretched(ended)) {
+      const Kind kind = item->plan.method.kind;
+      const double per_step = spent(kind, *source->result) / static_cast<double>(source->result->steps);
+      const auto steps = std::max<std::int64_t>(1, std::llround(spent(kind, *matched->result) / per_step));
+      const double step_cost = source->cost / static_cast<double>(source->plan.steps);
+      const double cost = step_cost * static_cast<double>(steps);
+      total_cost_ += cost - item->cost;
+      item->cost = cost;
+      item->plan.steps = steps;
+      queue_.add(cost, [this, item] { train(*item); });
+    }
   }
 
   void advance(double cost, const RunResult* ended) {

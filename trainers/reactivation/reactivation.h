@@ -35,13 +35,17 @@ struct Options {
   /// Fields of the mask policies: `policy.<field>` of every method that has one, or `<method>.<field>` of one.
   std::vector<std::pair<std::string, std::string>> set{};
   std::string command{};  ///< for the record
+  /// What a run counts as having taken, for EqualSeconds rows; empty: its cpu_seconds. Where it does not depend on
+  /// time, neither do those rows.
+  std::function<double(const RunResult&)> seconds_of{};
   const std::atomic<bool>* stop = nullptr;
   /// Called from the threads that train, one at a time.
   std::function<void(const Progress&)> on_progress{};
 };
 
 /// Trains every method at every sparsity with every seed and compares them, as Sun et al. (WACV 2025) do, on a
-/// multilayer perceptron. Results but for times do not depend on the number of jobs.
+/// multilayer perceptron. Results but for times, and EqualSeconds rows, which depend on them, do not depend on the
+/// number of jobs.
 COPPICE_API Results reproduce(const Options& options);
 
 /// The claimed orderings (recipe.h) among the runs, by paired seeds.

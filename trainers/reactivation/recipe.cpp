@@ -22,6 +22,8 @@ const std::vector<Method>& methods() {
        "the ablation: grows by the magnitude weights had when they were pruned"},
       {"rigl_equal_flops", Kind::EqualFlops, "rigl",
        "RigL with its schedules stretched until it has used the training FLOPs of iee"},
+      {"rigl_equal_seconds", Kind::EqualSeconds, "rigl",
+       "RigL stretched until it has used the processor seconds of iee in this run: its steps depend on the machine"},
   };
   return rows;
 }
@@ -39,7 +41,7 @@ const std::vector<Claim>& claims() {
   static const std::vector<Claim> all = {
       {"iee", "rigl", ">=", "+1.3"},         {"rigl", "set", ">", "+3.4"},
       {"set", "static", ">", "+1.9"},        {"iee", "iee_no_exploration", ">>", "+1.2"},
-      {"iee", "rigl_equal_flops", "vs", ""},
+      {"iee", "rigl_equal_flops", "vs", ""}, {"iee", "rigl_equal_seconds", "vs", ""},
   };
   return all;
 }

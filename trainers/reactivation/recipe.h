@@ -13,17 +13,21 @@ namespace coppice::train::reactivation {
 
 /// How a row of the table comes about.
 enum class Kind : std::uint8_t {
-  Dense,       ///< the network as it is
-  SmallDense,  ///< the network narrowed to as many weights as the sparse ones keep
-  Sparse,      ///< trained by a mask policy
-  EqualFlops,  ///< as Sparse, for as many steps as it takes to use the training FLOPs of `iee`
+  Dense,         ///< the network as it is
+  SmallDense,    ///< the network narrowed to as many weights as the sparse ones keep
+  Sparse,        ///< trained by a mask policy
+  EqualFlops,    ///< as Sparse, for as many steps as it takes to use the training FLOPs of `iee`
+  EqualSeconds,  ///< as Sparse, for as many steps as fit into the processor seconds `iee` took: depends on the machine
 };
+
+/// Whether a row of this kind is `rigl` trained longer, until it has cost as much as `iee`.
+constexpr bool is_stretched(Kind kind) { return kind == Kind::EqualFlops || kind == Kind::EqualSeconds; }
 
 /// One row of the table, as data.
 struct Method {
   std::string name{};
   Kind kind = Kind::Sparse;
-  std::string preset{};       ///< of sparsity/policy.h, for Sparse and EqualFlops
+  std::string preset{};       ///< of sparsity/policy.h, for Sparse and stretched rows
   std::string explanation{};  ///< one line for the reader of the table
 };
 
@@ -69,8 +73,8 @@ COPPICE_API Training training(std::string_view scale);
 /// where that is no more than a fortieth.
 COPPICE_API std::int64_t phase_steps(std::int64_t steps);
 
-/// The policy of a row at a density, its times scaled to a training of `steps`. EqualFlops keeps the update interval of
-/// the training it stretches.
+/// The policy of a row at a density, its times scaled to a training of `steps`. A stretched row keeps the update
+/// interval of the training it stretches.
 COPPICE_API sparsity::MaskPolicy policy(const Method& method, double density, std::int64_t steps);
 
 /// Weights of a fully connected network, biases apart.

@@ -89,7 +89,7 @@ void append_orderings(const Results& results, std::string& text) {
       append(text, "          %s; published for ResNet-50 on ImageNet at 90 %%: %s\n", ordering.statement.c_str(),
              ordering.published.c_str());
     } else if (ordering.statement != last) {
-      append(text, "          %s, equal training FLOPs\n", ordering.statement.c_str());
+      append(text, "          %s, at equal cost\n", ordering.statement.c_str());
     }
     last = ordering.statement;
     append_ordering(ordering, text);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kMostRecords = 40;  // a stretched training would fill the results with its curve
 
-bool is_sparse(const Method& method) { return method.kind == Kind::Sparse || method.kind == Kind::EqualFlops; }
+bool is_sparse(const Method& method) { return method.kind == Kind::Sparse || is_stretched(method.kind); }
 
 /// Weights that pruning may touch, and how many of them live.
 void count_alive(nn::Module& model, RunResult& result) {

@@ -22,7 +22,7 @@ struct SeedData {
 struct RunPlan {
   Method method{};
   double sparsity = 0.0;
-  sparsity::MaskPolicy policy{};  ///< for Sparse and EqualFlops
+  sparsity::MaskPolicy policy{};  ///< for all but Dense and SmallDense
   std::int64_t steps = 0;
 };
 
