@@ -99,6 +99,29 @@ TEST(DataLoader, DropsAnUnfinishedEpoch) {
   }
 }
 
+TEST(DataLoader, BeginsAnEpochAtAnyBatch) {
+  const Dataset set = numbered(60);
+  for (const int workers : {0, 3}) {
+    LoaderOptions options{.batch_size = 8, .drop_last = false, .workers = workers, .seed = 4};
+    options.augment = [](std::span<float> pixels, Generator& generator) { pixels[3] = generator.uniform(); };
+    DataLoader loader(set, numbers(60), options);
+    std::vector<std::vector<float>> whole;
+    loader.start(3);
+    while (const auto batch = loader.next()) whole.push_back(batch->images.to_vector<float>());
+    for (std::int64_t first = 0; first <= loader.batches(); ++first) {
+      loader.start(3, first);
+      for (auto at = static_cast<std::size_t>(first); at < whole.size(); ++at) {
+        const auto batch = loader.next();
+        ASSERT_TRUE(batch);
+        EXPECT_EQ(batch->images.to_vector<float>(), whole[at]) << workers << " workers, batch " << at;
+      }
+      EXPECT_FALSE(loader.next());
+    }
+    EXPECT_THROW(loader.start(0, 9), Error);
+    EXPECT_THROW(loader.start(0, -1), Error);
+  }
+}
+
 TEST(DataLoader, RethrowsAFailureInItsBatch) {
   const Dataset set = numbered(40);
   for (const int workers : {0, 1, 4}) {

@@ -162,15 +162,18 @@ std::vector<std::int64_t> DataLoader::order(std::int64_t epoch) const {
   return images;
 }
 
-void DataLoader::start(std::int64_t epoch) {
+void DataLoader::start(std::int64_t epoch, std::int64_t first_batch) {
+  COPPICE_CHECK(epoch >= 0 && first_batch >= 0 && first_batch <= batches(),
+                "[DataLoader] start expects a batch of 0 to ", batches(), " of an epoch >= 0; got batch ", first_batch,
+                " of epoch ", epoch);
   auto images = std::make_shared<const std::vector<std::int64_t>>(order(epoch));
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->order = std::move(images);
     impl_->epoch = epoch;
     ++impl_->round;
-    impl_->claimed = 0;
-    impl_->served = 0;
+    impl_->claimed = first_batch;
+    impl_->served = first_batch;
     impl_->ready.clear();
   }
   impl_->work.notify_all();

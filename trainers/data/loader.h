@@ -62,8 +62,8 @@ class COPPICE_API DataLoader {
   std::int64_t batches() const;
   /// The images of an epoch in the order they are served (with drop_last, the tail is not).
   std::vector<std::int64_t> order(std::int64_t epoch) const;
-  /// Begins an epoch; an unfinished one is dropped.
-  void start(std::int64_t epoch);
+  /// Begins an epoch at its batch `first_batch` (0 … batches()); an unfinished one is dropped.
+  void start(std::int64_t epoch, std::int64_t first_batch = 0);
   /// The next batch, empty at the end of the epoch. An exception thrown while a batch was made is thrown here, in that
   /// batch's place.
   std::optional<Batch> next();
