@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace coppice::fuzz {
+
+/// Reads untrusted bytes with one of the engine's readers: the message of the Error, or empty when they were accepted.
+/// Any other exception, signal or unbounded allocation is a fault of the reader.
+using Target = std::string (*)(std::string_view bytes);
+
+std::string safetensors(std::string_view bytes);
+std::string idx(std::string_view bytes);
+
+}  // namespace coppice::fuzz
