@@ -122,6 +122,13 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
   model.train();
   cpu_allocator().reset_peak();
   FlopScope flops;
+  bool exploring = false;
+  const auto note_peak = [&] {
+    std::int64_t& peak = exploring ? result.exploration_peak_bytes : result.exploitation_peak_bytes;
+    peak = std::max(peak, cpu_allocator().stats().peak);
+    result.peak_bytes = std::max(result.peak_bytes, peak);
+    cpu_allocator().reset_peak();
+  };
   // Evaluation is no training: what it counts and allocates is taken out by accounting before and resetting after it.
   const auto account = [&] {
     for (std::size_t phase = 0; phase < flops.count().dense.size(); ++phase) {
@@ -129,7 +136,7 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
       result.flops.effective[phase] += flops.count().effective[phase];
     }
     flops.reset();
-    result.peak_bytes = std::max(result.peak_bytes, cpu_allocator().stats().peak);
+    note_peak();
   };
   watch.start();
   for (std::int64_t step = 0; step < options.steps; ++step) {
@@ -138,7 +145,11 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
       break;
     }
     optimizer.set_lr_factor(options.lr_factor ? options.lr_factor(step) : 1.0);
-    const sparsity::StepDecision decision = controller ? controller->begin_step(step) : sparsity::StepDecision{};
+    if (controller && controller->decide(step).exploring != exploring) {
+      note_peak();
+      exploring = !exploring;
+    }
+    if (controller) controller->begin_step(step);
     const Batch batch = batches.next();
     optimizer.zero_grad();
     {
@@ -165,7 +176,7 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
                          .accuracy = mean.accuracy,
                          .seconds = watch.wall_seconds(),
                          .effective_flops = result.flops.total_effective()};
-      if (options.validate && !decision.exploring) record.validation = options.validate();
+      if (options.validate && !exploring) record.validation = options.validate();
       result.records.push_back(record);
       tally = {};
       flops.reset();

@@ -68,6 +68,8 @@ struct FitResult {
   double seconds = 0.0;         ///< wall clock of training: batches, forward, backward, optimiser, mask; no evaluation
   double cpu_seconds = 0.0;     ///< the same as processor time of the calling thread
   std::int64_t peak_bytes = 0;  ///< most bytes this thread's allocator held, the model included
+  std::int64_t exploration_peak_bytes = 0;   ///< likewise while the mask explored; 0 when it never did
+  std::int64_t exploitation_peak_bytes = 0;  ///< likewise in all other steps
 };
 
 /// Trains by mini-batches with the cross-entropy: the one loop for dense and sparse training. `controller` decides what

@@ -15,11 +15,21 @@
 
 namespace coppice::train {
 
-/// How far one mask update went: overlaps with the mask before it.
+/// How far one mask update went.
 struct UpdateResult {
   std::int64_t step = 0;
-  double iou_after_prune = 1.0;
-  double iou_after_grow = 1.0;
+  double fraction = 0.0;         ///< of the alive weights that the schedule exchanged
+  double iou_after_prune = 1.0;  ///< overlap of the mask after the drop with the mask before the update
+  double iou_after_grow = 1.0;   ///< likewise after the growth
+  double ever_alive = 0.0;       ///< R_s: share of weights alive at least once outside exploration
+};
+
+/// A prunable layer of a trained network.
+struct LayerResult {
+  std::string name{};
+  std::int64_t weights = 0;
+  std::int64_t alive_at_start = 0;
+  std::int64_t alive = 0;  ///< at the end
 };
 
 /// One training: a method at a sparsity with a seed.
@@ -39,9 +49,14 @@ struct RunResult {
   double seconds = 0.0;            ///< training, wall clock
   double cpu_seconds = 0.0;
   std::int64_t peak_bytes = 0;
-  double survival = 0.0;  ///< share of grown weights still alive an update later
+  std::int64_t exploration_peak_bytes = 0;   ///< while exploring; 0 where nothing was explored, or it is not known
+  std::int64_t exploitation_peak_bytes = 0;  ///< in all other steps; 0 where it is not known
+  double survival = 0.0;                     ///< share of grown weights still alive an update later
+  std::vector<double> survival_by_lag{};     ///< share still alive 1, 2, … updates later
   std::vector<EpochRecord> records{};
   std::vector<UpdateResult> updates{};
+  std::vector<LayerResult> layers{};
+  std::vector<std::int64_t> alive_per_input{};  ///< of the first layer at the end; kept for the first seed
   std::vector<std::pair<std::string, std::string>> policy{};  ///< every field, resolved
 };
 
@@ -93,7 +108,7 @@ struct Ordering {
 
 /// Everything a reproduction leaves behind.
 struct Results {
-  static constexpr int kSchemaVersion = 1;
+  static constexpr int kSchemaVersion = 2;
 
   std::string paper{};
   std::string scale{};
@@ -104,11 +119,14 @@ struct Results {
   int threads_per_run = 1;
   double wall_seconds = 0.0;
   std::vector<std::pair<std::string, std::string>> options{};  ///< of the training, resolved
+  std::vector<std::pair<std::string, std::string>> methods{};  ///< name and what it does, in the order of the table
   Environment environment{};
   std::string dataset{};
   std::int64_t train_images = 0;
   std::int64_t validation_images = 0;
   std::int64_t test_images = 0;
+  std::int64_t image_height = 0;  ///< 0 where it is not known
+  std::int64_t image_width = 0;
   std::vector<std::pair<std::string, std::string>> checksums{};  ///< what, SHA-256
   std::vector<RunResult> runs{};
   std::vector<Ordering> orderings{};
@@ -124,7 +142,7 @@ COPPICE_API std::string to_csv(const std::vector<ResultRow>& rows);
 COPPICE_API std::vector<ResultRow> rows_from_csv(std::string_view text);
 
 COPPICE_API std::string to_json(const Results& results);
-/// Throws `[results] …` when the text is no such file or its schema is newer.
+/// Reads schema versions 1 and 2. Throws `[results] …` when the text is no such file or its schema is newer.
 COPPICE_API Results results_from_json(std::string_view text);
 
 /// Writes `results.json` and `results.csv` into `directory`, each complete or not at all.

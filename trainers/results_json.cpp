@@ -1,4 +1,6 @@
+#include <iterator>
 #include <limits>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -73,6 +75,53 @@ EpochRecord decode_record(const Json& json) {
   return record;
 }
 
+/// One line of numbers, where an array would take a line each.
+std::string line_of(const std::vector<std::int64_t>& values) {
+  std::string line;
+  for (const std::int64_t value : values) {
+    if (!line.empty()) line += ' ';
+    line += std::to_string(value);
+  }
+  return line;
+}
+
+std::vector<std::int64_t> numbers_of(const std::string& line) {
+  std::istringstream in(line);
+  std::vector<std::int64_t> values{std::istream_iterator<std::int64_t>(in), std::istream_iterator<std::int64_t>()};
+  COPPICE_CHECK(in.eof(), "[results] expects whole numbers in alive_per_input");
+  return values;
+}
+
+Json encode(const UpdateResult& update) {
+  return {{"step", update.step},
+          {"fraction", update.fraction},
+          {"iou_after_prune", update.iou_after_prune},
+          {"iou_after_grow", update.iou_after_grow},
+          {"ever_alive", update.ever_alive}};
+}
+
+UpdateResult decode_update(const Json& json) {
+  return {.step = json.at("step").get<std::int64_t>(),
+          .fraction = json.value("fraction", 0.0),
+          .iou_after_prune = json.at("iou_after_prune").get<double>(),
+          .iou_after_grow = json.at("iou_after_grow").get<double>(),
+          .ever_alive = json.value("ever_alive", 0.0)};
+}
+
+Json encode(const LayerResult& layer) {
+  return {{"name", layer.name},
+          {"weights", layer.weights},
+          {"alive_at_start", layer.alive_at_start},
+          {"alive", layer.alive}};
+}
+
+LayerResult decode_layer(const Json& json) {
+  return {.name = json.at("name").get<std::string>(),
+          .weights = json.at("weights").get<std::int64_t>(),
+          .alive_at_start = json.at("alive_at_start").get<std::int64_t>(),
+          .alive = json.at("alive").get<std::int64_t>()};
+}
+
 Json encode(const RunResult& run) {
   Json json = {{"method", run.method},
                {"network", run.network},
@@ -89,16 +138,18 @@ Json encode(const RunResult& run) {
                {"seconds", run.seconds},
                {"cpu_seconds", run.cpu_seconds},
                {"peak_bytes", run.peak_bytes},
+               {"exploration_peak_bytes", run.exploration_peak_bytes},
+               {"exploitation_peak_bytes", run.exploitation_peak_bytes},
                {"survival", run.survival},
+               {"survival_by_lag", run.survival_by_lag},
                {"policy", object_of(run.policy)},
+               {"layers", Json::array()},
+               {"alive_per_input", line_of(run.alive_per_input)},
                {"records", Json::array()},
                {"updates", Json::array()}};
+  for (const LayerResult& layer : run.layers) json["layers"].push_back(encode(layer));
   for (const EpochRecord& record : run.records) json["records"].push_back(encode(record));
-  for (const UpdateResult& update : run.updates) {
-    json["updates"].push_back({{"step", update.step},
-                               {"iou_after_prune", update.iou_after_prune},
-                               {"iou_after_grow", update.iou_after_grow}});
-  }
+  for (const UpdateResult& update : run.updates) json["updates"].push_back(encode(update));
   return json;
 }
 
@@ -122,11 +173,13 @@ RunResult decode_run(const Json& json) {
   json.at("survival").get_to(run.survival);
   run.policy = pairs_of(json.at("policy"));
   for (const Json& record : json.at("records")) run.records.push_back(decode_record(record));
-  for (const Json& update : json.at("updates")) {
-    run.updates.push_back({.step = update.at("step").get<std::int64_t>(),
-                           .iou_after_prune = update.at("iou_after_prune").get<double>(),
-                           .iou_after_grow = update.at("iou_after_grow").get<double>()});
-  }
+  for (const Json& update : json.at("updates")) run.updates.push_back(decode_update(update));
+  if (!json.contains("layers")) return run;  // schema version 1
+  json.at("exploration_peak_bytes").get_to(run.exploration_peak_bytes);
+  json.at("exploitation_peak_bytes").get_to(run.exploitation_peak_bytes);
+  json.at("survival_by_lag").get_to(run.survival_by_lag);
+  for (const Json& layer : json.at("layers")) run.layers.push_back(decode_layer(layer));
+  run.alive_per_input = numbers_of(json.at("alive_per_input").get<std::string>());
   return run;
 }
 
@@ -188,12 +241,15 @@ Results decode(const Json& json) {
   json.at("threads_per_run").get_to(results.threads_per_run);
   json.at("wall_seconds").get_to(results.wall_seconds);
   results.options = pairs_of(json.at("options"));
+  results.methods = pairs_of(json.value("methods", Json::object()));
   results.environment = decode_environment(json.at("environment"));
   const Json& data = json.at("data");
   data.at("name").get_to(results.dataset);
   data.at("train_images").get_to(results.train_images);
   data.at("validation_images").get_to(results.validation_images);
   data.at("test_images").get_to(results.test_images);
+  results.image_height = data.value("image_height", std::int64_t{0});
+  results.image_width = data.value("image_width", std::int64_t{0});
   results.checksums = pairs_of(data.at("sha256"));
   for (const Json& run : json.at("runs")) results.runs.push_back(decode_run(run));
   for (const Json& ordering : json.at("orderings")) results.orderings.push_back(decode_ordering(ordering));
@@ -213,12 +269,15 @@ std::string to_json(const Results& results) {
                {"threads_per_run", results.threads_per_run},
                {"wall_seconds", results.wall_seconds},
                {"options", object_of(results.options)},
+               {"methods", object_of(results.methods)},
                {"environment", encode(results.environment)},
                {"data",
                 {{"name", results.dataset},
                  {"train_images", results.train_images},
                  {"validation_images", results.validation_images},
                  {"test_images", results.test_images},
+                 {"image_height", results.image_height},
+                 {"image_width", results.image_width},
                  {"sha256", object_of(results.checksums)}}},
                {"orderings", Json::array()},
                {"runs", Json::array()}};
@@ -231,8 +290,8 @@ Results results_from_json(std::string_view text) {
   try {
     const Json json = Json::parse(text);
     const int schema = json.at("schema_version").get<int>();
-    COPPICE_CHECK(schema == Results::kSchemaVersion, "[results] expects schema version ", Results::kSchemaVersion,
-                  "; got ", schema);
+    COPPICE_CHECK(schema >= 1 && schema <= Results::kSchemaVersion, "[results] expects schema version 1 to ",
+                  Results::kSchemaVersion, "; got ", schema);
     return decode(json);
   } catch (const nlohmann::json::exception& error) {
     detail::fail("[results] expects a results.json of this program; ", error.what());

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include <coppice/core/error.h>
 
@@ -113,7 +114,41 @@ TEST(Reproduce, DoesNotDependOnTheNumberOfJobs) {
   EXPECT_EQ(first["rigl_equal_seconds"]->steps, 120);  // iee is said to take twice the seconds of rigl
   EXPECT_GT(first["iee"]->train_flops_ratio, first["rigl"]->train_flops_ratio);
   EXPECT_LT(first["static"]->peak_bytes, first["dense"]->peak_bytes);
+  EXPECT_EQ(first["static"]->exploration_peak_bytes, 0);
+  EXPECT_GT(first["iee"]->exploration_peak_bytes, first["iee"]->exploitation_peak_bytes);
+  EXPECT_EQ(first["iee"]->peak_bytes, first["iee"]->exploration_peak_bytes);
+  EXPECT_LT(first["iee"]->exploitation_peak_bytes, first["dense"]->exploitation_peak_bytes);
   EXPECT_NE(report(alone).find("rigl_equal_flops"), std::string::npos);
+}
+
+TEST(Reproduce, KeepsWhatTheReportDraws) {
+  Options options = tiny();
+  options.methods = {"iee", "dense"};
+  const Results results = reproduce(options);
+  EXPECT_EQ(results.image_height * results.image_width, 784);
+  ASSERT_EQ(results.methods.size(), 2U);
+  EXPECT_EQ(results.methods[1].first, "iee");
+  ASSERT_EQ(results.runs.size(), 4U);
+  const RunResult& dense = results.runs[0];
+  EXPECT_EQ(dense.layers[0].alive, 784 * 300);
+  EXPECT_TRUE(dense.alive_per_input.empty());
+  const RunResult& iee = results.runs[2];
+  ASSERT_EQ(iee.layers.size(), 3U);
+  std::int64_t alive = 0;
+  for (const LayerResult& layer : iee.layers) {
+    EXPECT_EQ(layer.alive, layer.alive_at_start);  // ranked inside each layer
+    alive += layer.alive;
+  }
+  EXPECT_EQ(alive, iee.nnz);
+  EXPECT_EQ(std::accumulate(iee.alive_per_input.begin(), iee.alive_per_input.end(), std::int64_t{0}),
+            iee.layers[0].alive);
+  EXPECT_TRUE(results.runs[3].alive_per_input.empty());  // not the first seed
+  ASSERT_GT(iee.updates.size(), 2U);
+  EXPECT_EQ(iee.survival_by_lag.size(), iee.updates.size() - 1);
+  EXPECT_EQ(iee.survival_by_lag[0], iee.survival);
+  EXPECT_GT(iee.updates.front().fraction, iee.updates.back().fraction);
+  EXPECT_GE(iee.updates.back().ever_alive, iee.updates.front().ever_alive);
+  EXPECT_GT(iee.updates.front().ever_alive, 0.05);
 }
 
 TEST(Reproduce, TakesSettingsOfOneMethodOrAll) {

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <limits>
 
+#include <nlohmann/json.hpp>
+
 #include <coppice/core/error.h>
 
 #include "tests/core/io/temporary_folder.h"
@@ -32,7 +34,12 @@ RunResult run_of(const std::string& method, std::uint64_t seed, double accuracy)
   run.records = {
       {.step = 100, .epoch = 0.5, .learning_rate = 0.1, .loss = 0.7, .accuracy = 0.8, .seconds = 0.5},
       {.step = 300, .epoch = 1.5, .loss = 0.2, .validation = Evaluation{.loss = 0.3, .accuracy = 0.9, .count = 10}}};
-  run.updates = {{.step = 7, .iou_after_prune = 0.7, .iou_after_grow = 0.8}};
+  run.updates = {{.step = 7, .fraction = 0.3, .iou_after_prune = 0.7, .iou_after_grow = 0.8, .ever_alive = 0.06}};
+  run.layers = {{.name = "0.weight", .weights = 235200, .alive_at_start = 7000, .alive = 7001}};
+  run.survival_by_lag = {0.6, 0.5};
+  run.exploration_peak_bytes = 2000;
+  run.exploitation_peak_bytes = 1000;
+  if (seed == 0) run.alive_per_input = {3, 0, 12};
   run.policy = {{"interval", "7"}, {"density", "0.05"}};
   return run;
 }
@@ -43,6 +50,9 @@ Results some_results() {
   results.jobs = 2;
   results.wall_seconds = 3.5;
   results.options = {{"batch_size", "64"}, {"steps", "300"}};
+  results.methods = {{"rigl", "grows by gradient"}, {"iee", "explores"}};
+  results.image_height = 1;
+  results.image_width = 3;
   results.environment = current_environment();
   results.environment.commit = "abc";
   results.environment.dirty = true;
@@ -101,9 +111,36 @@ TEST(Results, JsonReadsBackWhatWasWritten) {
   EXPECT_EQ(again.orderings[0].difference.high, std::numeric_limits<double>::infinity());
   EXPECT_THROW(results_from_json("{}"), Error);
   EXPECT_THROW(results_from_json("not json"), Error);
+  EXPECT_EQ(again.runs[0].alive_per_input, (std::vector<std::int64_t>{3, 0, 12}));
+  EXPECT_TRUE(again.runs[3].alive_per_input.empty());
   std::string newer = text;
-  newer.replace(newer.find("\"schema_version\": 1"), 19, "\"schema_version\": 9");
+  newer.replace(newer.find("\"schema_version\": 2"), 19, "\"schema_version\": 9");
   EXPECT_THROW(results_from_json(newer), Error);
+  std::string broken = text;
+  broken.replace(broken.find("3 0 12"), 6, "3 0 1x");
+  EXPECT_THROW(results_from_json(broken), Error);
+}
+
+TEST(Results, ReadTheFirstSchemaVersion) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(to_json(some_results()));
+  json["schema_version"] = 1;
+  json.erase("methods");
+  json["data"].erase("image_height");
+  json["data"].erase("image_width");
+  for (auto& run : json["runs"]) {
+    for (const char* key :
+         {"exploration_peak_bytes", "exploitation_peak_bytes", "survival_by_lag", "layers", "alive_per_input"}) {
+      run.erase(key);
+    }
+    for (auto& update : run["updates"]) {
+      update.erase("fraction");
+      update.erase("ever_alive");
+    }
+  }
+  const Results old = results_from_json(json.dump());
+  EXPECT_EQ(old.runs[0].updates[0].iou_after_grow, 0.8);
+  EXPECT_TRUE(old.runs[0].layers.empty());
+  EXPECT_EQ(summarise(old), summarise(some_results()));
 }
 
 TEST(Results, AreSavedSideBySide) {

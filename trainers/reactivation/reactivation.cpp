@@ -138,6 +138,7 @@ class Reproduction {
         item.cost = static_cast<double>(item.plan.steps) * (kStepOverhead + ratio);
         for (std::size_t s = 0; s < seeds_.size(); ++s) {
           item.seed = s;
+          item.plan.keep_picture = s == 0;
           items_.push_back(item);
         }
       }
@@ -241,11 +242,14 @@ class Reproduction {
     results.options = training_.to_pairs();
     results.options.emplace_back("first_seed", std::to_string(options_.first_seed));
     for (const auto& [key, value] : options_.set) results.options.emplace_back("set " + key, value);
+    for (const Method& row : chosen_methods(options_)) results.methods.emplace_back(row.name, row.explanation);
     results.environment = current_environment();
     results.dataset = training_.dataset;
     results.train_images = data_.train.size() - training_.validation_images;
     results.validation_images = training_.validation_images;
     results.test_images = data_.test.size();
+    results.image_height = data_.train.height();
+    results.image_width = data_.train.width();
     for (const Dataset* part : {&data_.train, &data_.test}) {
       for (const SourceFile& file : part->files) results.checksums.emplace_back(file.name, file.sha256);
     }

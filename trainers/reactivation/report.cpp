@@ -44,7 +44,8 @@ void append_row(const ResultRow& row, std::string& text) {
          static_cast<long long>(row.steps));
 }
 
-void append_table(const std::vector<ResultRow>& rows, std::string& text) {
+void append_table(const Results& results, std::string& text) {
+  const std::vector<ResultRow> rows = summarise(results);
   text += "sparsity  method                 accuracy (%)  train FLOPs   seconds   peak MiB   weights     steps\n";
   std::vector<double> sparsities;
   for (const ResultRow& row : rows) {
@@ -60,12 +61,8 @@ void append_table(const std::vector<ResultRow>& rows, std::string& text) {
       "accuracy: on the test set at the end, mean ± standard deviation over seeds; train FLOPs: of the dense "
       "training;\n"
       "seconds: one training, evaluation apart; peak: tensors of one training; weights: non-zero, biases apart.\n\n";
-  for (const Method& row : methods()) {
-    for (const ResultRow& shown : rows) {
-      if (shown.method != row.name) continue;
-      append(text, "%-19s %s\n", row.name.c_str(), row.explanation.c_str());
-      break;
-    }
+  for (const auto& [name, explanation] : results.methods) {
+    append(text, "%-19s %s\n", name.c_str(), explanation.c_str());
   }
 }
 
@@ -102,7 +99,7 @@ void append_orderings(const Results& results, std::string& text) {
 std::string report(const Results& results) {
   std::string text;
   append_heading(results, text);
-  append_table(summarise(results), text);
+  append_table(results, text);
   if (!results.orderings.empty()) append_orderings(results, text);
   append(text, "\n%d trainings in %.0f s%s\n", static_cast<int>(results.runs.size()), results.wall_seconds,
          results.interrupted ? "; interrupted, the table holds what was finished" : "");

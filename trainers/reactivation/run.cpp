@@ -1,5 +1,6 @@
 #include <coppice/trainers/reactivation/run.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
@@ -17,15 +18,28 @@ namespace coppice::train::reactivation {
 namespace {
 
 constexpr std::int64_t kMostRecords = 40;  // a stretched training would fill the results with its curve
+constexpr std::int64_t kMostLags = 40;     // likewise
 
 bool is_sparse(const Method& method) { return method.kind == Kind::Sparse || is_stretched(method.kind); }
 
-/// Weights that pruning may touch, and how many of them live.
-void count_alive(nn::Module& model, RunResult& result) {
+/// What pruning may touch, with how many of each layer's weights live now.
+std::vector<LayerResult> count_alive(nn::Module& model) {
+  std::vector<LayerResult> layers;
   for (const nn::PrunableWeight& weight : nn::prunable(model)) {
     const Tensor& tensor = weight.tensor();
-    result.weights += tensor.shape().numel();
-    result.nnz += tensor.is_masked() ? tensor.weight_state().alive().count() : tensor.numel();
+    const std::int64_t numel = tensor.shape().numel();
+    const std::int64_t alive = tensor.is_masked() ? tensor.weight_state().alive().count() : numel;
+    layers.push_back({.name = weight.name, .weights = numel, .alive_at_start = alive, .alive = alive});
+  }
+  return layers;
+}
+
+void note_layers(nn::Module& model, const std::vector<LayerResult>& at_start, RunResult& result) {
+  result.layers = count_alive(model);
+  for (std::size_t l = 0; l < result.layers.size(); ++l) {
+    result.layers[l].alive_at_start = at_start[l].alive;
+    result.weights += result.layers[l].weights;
+    result.nnz += result.layers[l].alive;
   }
 }
 
@@ -33,9 +47,36 @@ std::int64_t alive_weights(const std::vector<std::int64_t>& widths, const sparsi
                            std::uint64_t seed) {
   const std::shared_ptr<nn::Sequential> model = models::mlp(widths, seed);
   sparsity::make_sparse(*model, policy, seed);
-  RunResult counted;
-  count_alive(*model, counted);
-  return counted.nnz;
+  std::int64_t alive = 0;
+  for (const LayerResult& layer : count_alive(*model)) alive += layer.alive;
+  return alive;
+}
+
+/// How many of the first layer's weights read each input, where that layer is sparse.
+std::vector<std::int64_t> alive_per_input(nn::Module& model) {
+  const std::vector<nn::PrunableWeight> weights = nn::prunable(model);
+  if (weights.empty() || !weights.front().tensor().is_masked()) return {};
+  const Mask& alive = weights.front().tensor().weight_state().alive();
+  const std::int64_t inputs = alive.shape().numel() / alive.shape()[0];
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(inputs));
+  alive.for_each([&](std::int64_t position, std::int64_t) { ++counts[static_cast<std::size_t>(position % inputs)]; });
+  return counts;
+}
+
+void note_updates(const sparsity::MaskController& controller, RunResult& result) {
+  result.policy = controller.policy().to_pairs();
+  result.survival = controller.survival(1);
+  const auto lags = static_cast<std::int64_t>(controller.records().size()) - 1;
+  for (std::int64_t lag = 1; lag <= std::min(lags, kMostLags); ++lag) {
+    result.survival_by_lag.push_back(controller.survival(lag));
+  }
+  for (const sparsity::UpdateRecord& update : controller.records()) {
+    result.updates.push_back({.step = update.step,
+                              .fraction = update.fraction,
+                              .iou_after_prune = update.iou_after_prune,
+                              .iou_after_grow = update.iou_after_grow,
+                              .ever_alive = update.ever_alive});
+  }
 }
 
 }  // namespace
@@ -60,6 +101,7 @@ RunResult run(const RunPlan& plan, const Training& training, const TrainTest& da
   }
   const std::shared_ptr<nn::Sequential> model = models::mlp(own.widths, seed.seed);
   if (is_sparse(plan.method)) sparsity::make_sparse(*model, plan.policy, seed.seed);
+  const std::vector<LayerResult> at_start = count_alive(*model);
   optim::SGD optimizer(optim::split_decay(model->parameters(), training.weight_decay),
                        {.lr = training.learning_rate, .momentum = training.momentum});
   std::optional<sparsity::MaskController> controller;
@@ -84,15 +126,11 @@ RunResult run(const RunPlan& plan, const Training& training, const TrainTest& da
   result.seconds = fitted.seconds;
   result.cpu_seconds = fitted.cpu_seconds;
   result.peak_bytes = fitted.peak_bytes;
-  count_alive(*model, result);
-  if (controller) {
-    result.policy = plan.policy.to_pairs();
-    result.survival = controller->survival(1);
-    for (const sparsity::UpdateRecord& update : controller->records()) {
-      result.updates.push_back(
-          {.step = update.step, .iou_after_prune = update.iou_after_prune, .iou_after_grow = update.iou_after_grow});
-    }
-  }
+  result.exploration_peak_bytes = fitted.exploration_peak_bytes;
+  result.exploitation_peak_bytes = fitted.exploitation_peak_bytes;
+  note_layers(*model, at_start, result);
+  if (plan.keep_picture) result.alive_per_input = alive_per_input(*model);
+  if (controller) note_updates(*controller, result);
   if (!fitted.stopped) {
     const EpochRecord& last = fitted.records.back();
     result.train_loss = last.loss;

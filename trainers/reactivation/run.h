@@ -24,6 +24,7 @@ struct RunPlan {
   double sparsity = 0.0;
   sparsity::MaskPolicy policy{};  ///< for all but Dense and SmallDense
   std::int64_t steps = 0;
+  bool keep_picture = false;  ///< whether the result keeps alive_per_input
 };
 
 /// FLOPs of one training step of the dense network, as the ops report them.
