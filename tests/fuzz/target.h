@@ -11,5 +11,6 @@ using Target = std::string (*)(std::string_view bytes);
 
 std::string safetensors(std::string_view bytes);
 std::string idx(std::string_view bytes);
+std::string npy(std::string_view bytes);
 
 }  // namespace coppice::fuzz
