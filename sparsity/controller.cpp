@@ -7,28 +7,16 @@
 
 #include <coppice/core/error.h>
 #include <coppice/core/generator.h>
-#include <coppice/models/nn/batch_norm.h>
 #include <coppice/models/nn/module.h>
 #include <coppice/models/nn/prunable.h>
 #include <coppice/ops/optim/optimizer.h>
-#include <coppice/sparsity/mask_history.h>
-#include <coppice/sparsity/selection.h>
+#include <coppice/sparsity/controller_impl.h>
 
 namespace coppice::sparsity {
 
+using detail::ControlledLayer;
+
 namespace {
-
-/// A Masked weight under control, and what the present cycle did to it so far.
-struct Layer {
-  std::string name;
-  Tensor weight;
-  detail::MaskHistory history;
-  Mask before;       ///< alive when the cycle's drop came
-  Mask dropped;      ///< by this cycle
-  Mask after_prune;  ///< before without dropped
-
-  WeightState& state() const { return weight.weight_state(); }
-};
 
 /// Intersections and unions summed over layers, for an IoU of the whole network.
 struct IouSum {
@@ -87,39 +75,7 @@ class NoDecay {
 
 }  // namespace
 
-struct MaskController::Impl {
-  Impl(nn::Module& controlled, MaskPolicy chosen, Plan planned)
-      : model(controlled), policy(std::move(chosen)), plan(planned) {}
-
-  nn::Module& model;
-  MaskPolicy policy;
-  Plan plan;
-  std::vector<Layer> layers;
-  std::int64_t prunable_numel = 0;  ///< of all prunable layers, dense ones included
-  std::int64_t dense_numel = 0;     ///< of the dense ones
-  std::vector<UpdateRecord> records;
-  std::optional<std::int64_t> begun;  ///< the iteration between begin_step and end_step
-  double fraction = 0.0;              ///< of this cycle
-  std::vector<Tensor> frozen;         ///< dense parameters that do not train during this exploration
-  std::optional<nn::BatchNormGuard> norm_guard;
-
-  CycleStep cycle(std::int64_t step) const {
-    return layers.empty() ? CycleStep{} : cycle_step(policy, step, plan.total_steps);
-  }
-
-  void wake();
-  void freeze();
-  void thaw();
-  void drop(const CycleStep& step, std::int64_t at);
-  void grow(const CycleStep& step, std::int64_t at);
-  void apply(Layer& layer, const Mask& grown, const CycleStep& step);
-  Scores score(const Layer& layer, const Criterion& criterion, const Mask& candidates, const CycleStep& step) const;
-  std::vector<Mask> choose(const Criterion& criterion, const std::vector<Mask>& candidates,
-                           const std::vector<std::int64_t>& counts, Take take, const CycleStep& step) const;
-  void record(const CycleStep& step, std::int64_t at, const std::vector<Mask>& grown);
-};
-
-Scores MaskController::Impl::score(const Layer& layer, const Criterion& criterion, const Mask& candidates,
+Scores MaskController::Impl::score(const ControlledLayer& layer, const Criterion& criterion, const Mask& candidates,
                                    const CycleStep& step) const {
   const Tensor gradient = criterion.needs_dense_gradient ? layer.weight.grad() : Tensor();
   return {criterion.score({.name = layer.name,
@@ -161,14 +117,10 @@ std::vector<Mask> MaskController::Impl::choose(const Criterion& criterion, const
 }
 
 void MaskController::Impl::wake() {
-  for (Layer& layer : layers) {
+  for (ControlledLayer& layer : layers) {
     layer.state().wake(~layer.state().alive(), wake_value(policy.start), policy.freeze_alive);
   }
   freeze();
-  if (policy.norm == ExplorationNorm::BatchUpdate) return;
-  const bool batch = policy.norm == ExplorationNorm::BatchHold;
-  norm_guard.emplace(model, nn::BatchNorm2d::Mode{batch ? BatchNormStatistics::Batch : BatchNormStatistics::Running,
-                                                  BatchNormRunning::Hold});
 }
 
 void MaskController::Impl::freeze() {
@@ -185,19 +137,25 @@ void MaskController::Impl::freeze() {
     parameter.requires_grad_(false);
     parameter.set_grad({});
   }
+  exploring = true;
+  if (policy.norm == ExplorationNorm::BatchUpdate) return;
+  const bool batch = policy.norm == ExplorationNorm::BatchHold;
+  norm_guard.emplace(model, nn::BatchNorm2d::Mode{batch ? BatchNormStatistics::Batch : BatchNormStatistics::Running,
+                                                  BatchNormRunning::Hold});
 }
 
 void MaskController::Impl::thaw() {
   for (Tensor& parameter : frozen) parameter.requires_grad_(true);
   frozen.clear();
   norm_guard.reset();
+  exploring = false;
 }
 
 void MaskController::Impl::drop(const CycleStep& step, std::int64_t at) {
   fraction = policy.fraction.at(at, plan.total_steps);
   std::vector<Mask> candidates;
   std::vector<std::int64_t> counts;
-  for (Layer& layer : layers) {
+  for (ControlledLayer& layer : layers) {
     layer.before = layer.state().alive();
     const std::int64_t alive = layer.before.count();
     // Where dropped weights may not return, no more can be dropped than there are others to grow.
@@ -213,7 +171,7 @@ void MaskController::Impl::drop(const CycleStep& step, std::int64_t at) {
   }
 }
 
-void MaskController::Impl::apply(Layer& layer, const Mask& grown, const CycleStep& step) {
+void MaskController::Impl::apply(ControlledLayer& layer, const Mask& grown, const CycleStep& step) {
   WeightState& state = layer.state();
   if (!step.drop) {
     state.grow(grown, policy.grown_value, policy.newborn_state);
@@ -228,7 +186,7 @@ void MaskController::Impl::apply(Layer& layer, const Mask& grown, const CycleSte
 void MaskController::Impl::grow(const CycleStep& step, std::int64_t at) {
   std::vector<Mask> candidates;
   std::vector<std::int64_t> counts;
-  for (const Layer& layer : layers) {
+  for (const ControlledLayer& layer : layers) {
     // Everything outside the mask that the drop left, whether awake now or not.
     candidates.push_back(policy.regrow_just_dropped ? ~layer.after_prune : ~layer.before);
     counts.push_back(layer.dropped.count());
@@ -247,7 +205,7 @@ void MaskController::Impl::record(const CycleStep& step, std::int64_t at, const 
   IouSum grow_iou;
   std::int64_t ever_alive = dense_numel;
   for (std::size_t l = 0; l < layers.size(); ++l) {
-    Layer& layer = layers[l];
+    ControlledLayer& layer = layers[l];
     const Mask& after = layer.state().alive();
     layer.history.add(layer.before, after);
     ever_alive += layer.history.ever_alive().count();
@@ -297,7 +255,7 @@ StepDecision MaskController::begin_step(std::int64_t step) {
   const CycleStep cycle = impl_->cycle(step);
   if (cycle.wake) impl_->wake();
   if (cycle.dense_gradient) {
-    for (const Layer& layer : impl_->layers) layer.state().set_gradient_kind(GradientKind::Dense);
+    for (const ControlledLayer& layer : impl_->layers) layer.state().set_gradient_kind(GradientKind::Dense);
   }
   impl_->begun = step;
   return decide(step);
@@ -317,7 +275,7 @@ void MaskController::end_step(std::int64_t step, optim::Optimizer& optimizer) {
   if (cycle.grow && impl_->policy.exploration_steps > 0) impl_->thaw();
   if (cycle.drop || cycle.grow || cycle.dense_gradient) {
     // Gradients made before the masks changed fit them no longer.
-    for (Layer& layer : impl_->layers) {
+    for (ControlledLayer& layer : impl_->layers) {
       layer.weight.set_grad({});
       layer.state().set_gradient_kind(GradientKind::Trainable);
     }
@@ -332,7 +290,7 @@ double MaskController::survival(std::int64_t lag) const {
   COPPICE_CHECK(lag >= 0, "[MaskController] survival expects a lag of 0 or more updates; got ", lag);
   std::int64_t born = 0;
   std::int64_t alive = 0;
-  for (const Layer& layer : impl_->layers) {
+  for (const ControlledLayer& layer : impl_->layers) {
     for (const std::vector<std::int64_t>& cohort : layer.history.survivors()) {
       if (static_cast<std::int64_t>(cohort.size()) <= lag) continue;
       born += cohort.front();
@@ -344,7 +302,7 @@ double MaskController::survival(std::int64_t lag) const {
 
 double MaskController::density() const {
   std::int64_t alive = impl_->dense_numel;
-  for (const Layer& layer : impl_->layers) alive += layer.state().alive().count();
+  for (const ControlledLayer& layer : impl_->layers) alive += layer.state().alive().count();
   return share(alive, impl_->prunable_numel);
 }
 

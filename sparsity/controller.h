@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <coppice/core/export.h>
 #include <coppice/core/mask.h>
+#include <coppice/core/tensor.h>
 #include <coppice/sparsity/cycle.h>
 #include <coppice/sparsity/distribution.h>
 #include <coppice/sparsity/policy.h>
@@ -95,6 +97,14 @@ class COPPICE_API MaskController {
   void end_step(std::int64_t step, optim::Optimizer& optimizer);
   /// What begin_step would decide, without doing anything.
   StepDecision decide(std::int64_t step) const;
+
+  /// All a controller needs to go on at the next iteration, given the weights with their sets and optimiser states:
+  /// where the cycle stands, the masks it compares, history and records. Throws between begin_step and end_step.
+  std::map<std::string, Tensor> state_dict() const;
+  /// Takes what state_dict gave, into a controller of the same model, policy and plan. Call it once the weights have
+  /// their sets back. Throws `[MaskController] …` where an entry is missing, unexpected or inconsistent, and then
+  /// changes nothing.
+  void load_state_dict(const std::map<std::string, Tensor>& state);
 
   const MaskPolicy& policy() const;
   const std::vector<UpdateRecord>& records() const;

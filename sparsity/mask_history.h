@@ -16,6 +16,13 @@ class MaskHistory {
   /// Notes one update that led from `before` to `after`. The newborn are in `after` and not in `before`.
   void add(const Mask& before, const Mask& after);
 
+  /// What restore() takes: for the newborn of every update those that still live, one update after the other, in order.
+  std::vector<std::int64_t> living() const;
+  /// A history as it was: its `survivors()` and `living()`. Throws `[MaskHistory] …` where they do not fit each other
+  /// or the mask.
+  static MaskHistory restore(const Mask& ever_alive, std::vector<std::vector<std::int64_t>> survivors,
+                             const std::vector<std::int64_t>& living);
+
   const Mask& ever_alive() const { return ever_alive_; }
   /// survivors()[update][lag]: of the newborn of that update, how many were alive `lag` updates later.
   const std::vector<std::vector<std::int64_t>>& survivors() const { return survivors_; }

@@ -66,25 +66,6 @@ Description parse_description(const std::string& text) {
 
 std::int64_t bytes_of_bits(std::int64_t numel) { return numel / 8 + (numel % 8 != 0 ? 1 : 0); }
 
-/// Bit p % 64 of word p / 64 is bit p % 8 of byte p / 8 on a little-endian machine.
-Tensor bits_of(const Mask& mask) {
-  const Tensor bits = Tensor::empty({bytes_of_bits(mask.numel())}, {.dtype = kUInt8});
-  if (bits.numel() > 0) std::memcpy(bits.raw_data(), mask.words().data(), static_cast<std::size_t>(bits.numel()));
-  return bits;
-}
-
-Mask mask_of(const Tensor& bits, const Shape& shape, Pattern pattern, const char* entry) {
-  COPPICE_CHECK(bits.dtype() == kUInt8 && bits.dim() == 1 && bits.numel() == bytes_of_bits(shape.numel()), "'", entry,
-                "' expects uint8 (", bytes_of_bits(shape.numel()), ") for ", shape, "; got ", bits.dtype(), " ",
-                bits.shape());
-  Buffer<std::uint64_t> words((bits.numel() + 7) / 8);
-  if (words.size() > 0) {
-    words[words.size() - 1] = 0;
-    std::memcpy(words.data(), bits.raw_data(), static_cast<std::size_t>(bits.numel()));
-  }
-  return Mask::from_words(shape, std::move(words), pattern);
-}
-
 /// Takes the entries of one masked tensor out of the map.
 class Entries {
  public:
@@ -102,7 +83,7 @@ class Entries {
   }
   Mask take_mask(const char* entry, const Shape& shape) {
     const Tensor bits = take(entry);
-    return bits.defined() ? mask_of(bits, shape, {}, entry) : Mask();
+    return bits.defined() ? mask_of_bits(bits, shape, entry) : Mask();
   }
   /// Every `name.state.<key>` by key.
   std::map<std::string, Tensor> take_states() {
@@ -122,7 +103,7 @@ class Entries {
 
 Tensor join(Entries entries, const std::string& description) {
   const auto [shape, pattern] = parse_description(description);
-  const WeightSets sets = {.alive = mask_of(entries.require("alive"), shape, pattern, "alive"),
+  const WeightSets sets = {.alive = mask_of_bits(entries.require("alive"), shape, "alive", pattern),
                            .trainable = entries.take_mask("trainable", shape),
                            .stateful = entries.take_mask("stateful", shape),
                            .awake = entries.take_mask("awake", shape),
@@ -146,6 +127,25 @@ Tensor join(Entries entries, const std::string& description) {
 }
 
 }  // namespace
+
+/// Bit p % 64 of word p / 64 is bit p % 8 of byte p / 8 on a little-endian machine.
+Tensor bits_of(const Mask& mask) {
+  const Tensor bits = Tensor::empty({bytes_of_bits(mask.numel())}, {.dtype = kUInt8});
+  if (bits.numel() > 0) std::memcpy(bits.raw_data(), mask.words().data(), static_cast<std::size_t>(bits.numel()));
+  return bits;
+}
+
+Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& entry, Pattern pattern) {
+  COPPICE_CHECK(bits.dtype() == kUInt8 && bits.dim() == 1 && bits.numel() == bytes_of_bits(shape.numel()), "'", entry,
+                "' expects uint8 (", bytes_of_bits(shape.numel()), ") for ", shape, "; got ", bits.dtype(), " ",
+                bits.shape());
+  Buffer<std::uint64_t> words((bits.numel() + 7) / 8);
+  if (words.size() > 0) {
+    words[words.size() - 1] = 0;
+    std::memcpy(words.data(), bits.raw_data(), static_cast<std::size_t>(bits.numel()));
+  }
+  return Mask::from_words(shape, std::move(words), pattern);
+}
 
 Safetensors split_masked(const Safetensors& content, const std::string& file) {
   Safetensors result;

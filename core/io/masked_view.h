@@ -3,8 +3,14 @@
 #include <string>
 
 #include <coppice/core/io/safetensors.h>
+#include <coppice/core/mask.h>
 
 namespace coppice::detail {
+
+/// A mask as a file holds it: u8, bit p % 8 of byte p / 8 for row-major position p.
+Tensor bits_of(const Mask& mask);
+/// The inverse, for a shape and pattern known otherwise. Throws `'entry' expects …`.
+Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& entry, Pattern pattern = {});
 
 /// `content` with every Masked tensor replaced by the entries of its masked view (core/io/safetensors.h).
 Safetensors split_masked(const Safetensors& content, const std::string& file);

@@ -157,26 +157,32 @@ void Optimizer::load_state_dict(const std::map<std::string, Tensor>& state) {
     COPPICE_CHECK(state.contains(std::to_string(i) + ".step"), "[", name_, "] load_state_dict expects an entry ", i,
                   ".step; the saved run had fewer parameters than ", slots_.size());
   }
+  for (const auto& [key, tensor] : state) check_state(key, tensor);
   for (const auto& [key, tensor] : state) {
-    const std::size_t dot = std::min(key.find('.'), key.size() - 1);
-    std::size_t index = slots_.size();
-    const auto [end, error] = std::from_chars(key.data(), key.data() + dot, index);
-    COPPICE_CHECK(error == std::errc() && end == key.data() + dot && index < slots_.size(), "[", name_,
-                  "] load_state_dict expects keys '<parameter index>.<name>' for ", slots_.size(), " parameters; got '",
-                  key, "'");
-    load_state(slots_[index], key.substr(dot + 1), tensor);
+    const std::size_t dot = key.find('.');
+    load_state(slots_[std::stoul(key.substr(0, dot))], key.substr(dot + 1), tensor);
   }
+}
+
+void Optimizer::check_state(const std::string& key, const Tensor& tensor) const {
+  const std::size_t dot = std::min(key.find('.'), key.size() - 1);
+  std::size_t index = slots_.size();
+  const auto [end, error] = std::from_chars(key.data(), key.data() + dot, index);
+  COPPICE_CHECK(error == std::errc() && end == key.data() + dot && index < slots_.size(), "[", name_,
+                "] load_state_dict expects keys '<parameter index>.<name>' for ", slots_.size(), " parameters; got '",
+                key, "'");
+  const bool is_step = key.substr(dot + 1) == "step";
+  const Tensor& param = slots_[index].param;
+  const Shape shape = is_step ? Shape{} : param.shape();
+  const DType dtype = is_step ? kInt64 : param.dtype();
+  COPPICE_CHECK(tensor.shape() == shape && tensor.dtype() == dtype, "[", name_, "] load_state_dict expects ", dtype,
+                " ", shape, " for ", key, "; got ", tensor.dtype(), " ", tensor.shape());
 }
 
 void Optimizer::load_state(Slot& slot, const std::string& name, const Tensor& tensor) {
   if (name == "step") {
     slot.steps = tensor.item<std::int64_t>();
-    return;
-  }
-  COPPICE_CHECK(tensor.shape() == slot.param.shape() && tensor.dtype() == slot.param.dtype(), "[", name_,
-                "] load_state_dict expects ", slot.param.dtype(), " ", slot.param.shape(), " for ", name, "; got ",
-                tensor.dtype(), " ", tensor.shape());
-  if (slot.param.is_masked()) {
+  } else if (slot.param.is_masked()) {
     WeightState& weight = slot.param.weight_state();
     weight.state(name) = WeightState::gather(tensor, weight.stateful());
   } else {

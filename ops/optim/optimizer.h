@@ -53,7 +53,8 @@ class COPPICE_API Optimizer {
 
   /// All a run needs to go on: "<parameter index>.<name>", dense, and "<parameter index>.step".
   std::map<std::string, Tensor> state_dict() const;
-  /// Takes what state_dict gave, after the masks of Masked parameters were restored.
+  /// Takes what state_dict gave, after the masks of Masked parameters were restored. Throws where entries do not fit
+  /// the parameters, and then changes nothing.
   void load_state_dict(const std::map<std::string, Tensor>& state);
 
  protected:
@@ -71,6 +72,7 @@ class COPPICE_API Optimizer {
     std::map<std::string, Tensor> states;  // of a dense parameter
   };
 
+  void check_state(const std::string& key, const Tensor& tensor) const;
   void load_state(Slot& slot, const std::string& name, const Tensor& tensor);
 
   const char* name_;
