@@ -1,6 +1,6 @@
 #include <coppice/sparsity/criterion.h>
 
-#include <vector>
+#include <array>
 
 #include <coppice/core/error.h>
 #include <coppice/core/generator.h>
@@ -47,15 +47,26 @@ Criterion dense_gradient() {
 
 Criterion random() { return {.name = "random", .score = random_scores}; }
 
+namespace {
+
+constexpr std::array kKnown{magnitude, dense_gradient, random};
+
+}  // namespace
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (Criterion (*make)() : kKnown) all.push_back(make().name);
+  return all;
+}
+
 Criterion named(std::string_view name) {
-  const std::vector<Criterion> known{magnitude(), dense_gradient(), random()};
-  std::vector<std::string_view> names;
-  for (const Criterion& criterion : known) {
-    if (criterion.name == name) return criterion;
-    names.push_back(criterion.name);
+  for (Criterion (*make)() : kKnown) {
+    if (Criterion criterion = make(); criterion.name == name) return criterion;
   }
-  coppice::detail::fail("[criterion] expects one of ", detail::join(names), "; got '", name, "'; did you mean '",
-                        detail::nearest(name, names), "'?");
+  const std::vector<std::string> all = names();
+  const std::vector<std::string_view> known(all.begin(), all.end());
+  coppice::detail::fail("[criterion] expects one of ", detail::join(known), "; got '", name, "'; did you mean '",
+                        detail::nearest(name, known), "'?");
 }
 
 }  // namespace coppice::sparsity::criterion

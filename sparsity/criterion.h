@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <coppice/core/export.h>
 #include <coppice/core/mask.h>
@@ -43,6 +44,8 @@ COPPICE_API Criterion dense_gradient();
 COPPICE_API Criterion random();
 /// By name. Throws `[criterion] …` with the nearest name.
 COPPICE_API Criterion named(std::string_view name);
+/// The names that `named` takes.
+COPPICE_API std::vector<std::string> names();
 
 }  // namespace criterion
 }  // namespace coppice::sparsity

@@ -1,12 +1,11 @@
 #include <coppice/sparsity/policy.h>
 
 #include <array>
-#include <charconv>
 #include <cmath>
-#include <type_traits>
 
 #include <coppice/core/error.h>
 #include <coppice/sparsity/nearest.h>
+#include <coppice/sparsity/policy_fields.h>
 
 namespace coppice::sparsity {
 
@@ -25,109 +24,60 @@ constexpr std::array<std::string_view, 3> words(ExplorationNorm) {
   return {"batch_hold", "batch_update", "running_hold"};
 }
 
-/// Calls visit(key, field) for every field, in order.
-template <class Policy, class Visit>
-void for_each_field(Policy& policy, Visit&& visit) {
-  visit("name", policy.name);
-  visit("density", policy.density);
-  visit("distribution", policy.distribution);
-  visit("dense_first", policy.dense_first);
-  visit("dense_last", policy.dense_last);
-  visit("interval", policy.interval);
-  visit("accuracy_steps", policy.accuracy_steps);
-  visit("exploration_steps", policy.exploration_steps);
-  visit("skip_step_on_update", policy.skip_step_on_update);
-  visit("fraction.decay", policy.fraction.decay);
-  visit("fraction.initial", policy.fraction.initial);
-  visit("fraction.end", policy.fraction.end);
-  visit("fraction.rate", policy.fraction.rate);
-  visit("fraction.minimum", policy.fraction.minimum);
-  visit("rounding", policy.rounding);
-  visit("ranking", policy.ranking);
-  visit("tie_break", policy.tie_break);
-  visit("drop", policy.drop);
-  visit("grow", policy.grow);
-  visit("regrow_just_dropped", policy.regrow_just_dropped);
-  visit("regrown_keeps_state", policy.regrown_keeps_state);
-  visit("grown_value", policy.grown_value);
-  visit("newborn_state", policy.newborn_state);
-  visit("start", policy.start);
-  visit("freeze_alive", policy.freeze_alive);
-  visit("freeze_others", policy.freeze_others);
-  visit("decay_woken", policy.decay_woken);
-  visit("norm", policy.norm);
-}
-
-template <class T>
-std::string to_text(const T& value) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    return value;
-  } else if constexpr (std::is_same_v<T, Criterion>) {
-    return value.name;
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return value ? "true" : "false";
-  } else if constexpr (std::is_enum_v<T>) {
-    return std::string(words(T{})[static_cast<std::size_t>(value)]);
-  } else {
-    std::array<char, 40> text{};
-    const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-    return {text.data(), end};
-  }
-}
-
-[[noreturn]] void fail_value(std::string_view key, std::string_view expected, std::string_view value) {
-  coppice::detail::fail("[policy] ", key, " expects ", expected, "; got '", value, "'");
-}
-
-template <class T>
-void from_text(std::string_view key, std::string_view text, T& value) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    value = text;
-  } else if constexpr (std::is_same_v<T, Criterion>) {
-    value = criterion::named(text);
-  } else if constexpr (std::is_same_v<T, bool>) {
-    if (text != "true" && text != "false") fail_value(key, "true or false", text);
-    value = text == "true";
-  } else if constexpr (std::is_enum_v<T>) {
-    constexpr auto known = words(T{});
-    const std::vector<std::string_view> names(known.begin(), known.end());
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (names[i] == text) {
-        value = static_cast<T>(i);
-        return;
-      }
-    }
-    coppice::detail::fail("[policy] ", key, " expects one of ", detail::join(names), "; got '", text,
-                          "'; did you mean '", detail::nearest(text, names), "'?");
-  } else {
-    T parsed{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      fail_value(key, std::is_integral_v<T> ? "an integer" : "a number", text);
-    }
-    value = parsed;
-  }
-}
-
 }  // namespace
 
+detail::Fields detail::fields_of(MaskPolicy& policy) {
+  constexpr Bounds steps{.least = 0.0};
+  FractionSchedule& fraction = policy.fraction;
+  return {
+      field("name", policy.name, "what results call it"),
+      field("density", policy.density, "share of all prunable weights that is kept", kShare),
+      field("distribution", policy.distribution, words(policy.distribution), "how the density is spread over layers"),
+      field("dense_first", policy.dense_first, "the first prunable layer stays dense"),
+      field("dense_last", policy.dense_last, "the last prunable layer stays dense"),
+      field("interval", policy.interval, "H: steps before each drop; 0: the mask never changes", steps),
+      field("accuracy_steps", policy.accuracy_steps, "J: steps between drop and wake", steps),
+      field("exploration_steps", policy.exploration_steps, "Q: steps with everything awake", steps),
+      field("skip_step_on_update", policy.skip_step_on_update, "an update takes an iteration without optimiser step"),
+      field("fraction.decay", fraction.decay, words(fraction.decay), "how the share of alive weights exchanged falls"),
+      field("fraction.initial", fraction.initial, "that share at the start", kShare),
+      field("fraction.end", fraction.end, "share of the training after which nothing is exchanged", kShare),
+      field("fraction.rate", fraction.rate, "of the exponential decay", {.least = 0.0}),
+      field("fraction.minimum", fraction.minimum, "the share exchanged is never below", kShare),
+      field("rounding", policy.rounding, words(policy.rounding), "of the number exchanged"),
+      field("ranking", policy.ranking, words(policy.ranking),
+            "whether each layer keeps its count, or only the network"),
+      field("tie_break", policy.tie_break, words(policy.tie_break), "between equal scores"),
+      field("drop", policy.drop, "criterion: the lowest are dropped"),
+      field("grow", policy.grow, "criterion: the highest are grown"),
+      field("regrow_just_dropped", policy.regrow_just_dropped, "what this cycle dropped may be grown again"),
+      field("regrown_keeps_state", policy.regrown_keeps_state, "dropped and grown at once: as if never dropped"),
+      field("grown_value", policy.grown_value, words(policy.grown_value), "value of the grown"),
+      field("newborn_state", policy.newborn_state, words(policy.newborn_state), "optimiser state of the grown"),
+      field("start", policy.start, words(policy.start), "value of the woken"),
+      field("freeze_alive", policy.freeze_alive, "exploration trains the woken only"),
+      field("freeze_others", policy.freeze_others, "exploration leaves biases, norms and the rest alone"),
+      field("decay_woken", policy.decay_woken, "weight decay acts during exploration"),
+      field("norm", policy.norm, words(policy.norm), "what batch norms do during exploration"),
+  };
+}
+
 std::vector<std::pair<std::string, std::string>> MaskPolicy::to_pairs() const {
+  MaskPolicy copy = *this;
   std::vector<std::pair<std::string, std::string>> pairs;
-  for_each_field(*this, [&](std::string_view key, const auto& field) { pairs.emplace_back(key, to_text(field)); });
+  for (const detail::Field& field : detail::fields_of(copy)) pairs.emplace_back(field.key, field.get());
   return pairs;
 }
 
 void MaskPolicy::set(std::string_view key, std::string_view value) {
-  bool found = false;
-  std::vector<std::string_view> keys;
-  for_each_field(*this, [&](std::string_view known, auto& field) {
-    keys.push_back(known);
-    if (known != key) return;
-    from_text(key, value, field);
-    found = true;
-  });
-  COPPICE_CHECK(found, "[policy] has no field '", key, "'; did you mean '", detail::nearest(key, keys),
-                "'? The fields are ", detail::join(keys));
+  const detail::Fields fields = detail::fields_of(*this);
+  const detail::Field* field = detail::find(fields, key);
+  COPPICE_CHECK(field, "[policy] ", detail::unknown_key(fields, key));
+  try {
+    field->set(value);
+  } catch (const Error& error) {
+    coppice::detail::fail("[policy] ", error.what());
+  }
 }
 
 void MaskPolicy::validate() const {

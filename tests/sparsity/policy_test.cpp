@@ -75,7 +75,8 @@ TEST(Policy, SuggestsTheNearestKeyAndValue) {
   EXPECT_TRUE(contains(error_of([&] { policy.set("interval", "ten"); }), "an integer"));
   EXPECT_TRUE(contains(error_of([&] { policy.set("density", "0.1x"); }), "a number"));
   EXPECT_TRUE(contains(error_of([&] { preset("rigel"); }), "did you mean 'rigl'"));
-  policy.set("density", "1.5");
+  expect_error([&] { policy.set("density", "1.5"); }, "[policy] density expects a number in [0, 1]; got '1.5'");
+  policy.density = 1.5;
   EXPECT_TRUE(contains(error_of([&] { policy.validate(); }), "density"));
 }
 

@@ -1,0 +1,164 @@
+#include <coppice/trainers/recipe/recipe.h>
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include <coppice/trainers/recipe/build.h>
+
+#include "tests/error_of.h"
+
+namespace coppice::train {
+namespace {
+
+TEST(Recipe, EveryFieldIsReachedByItsKey) {
+  const std::map<std::string, std::string> changes = {
+      {"name", "mine"},
+      {"data.set", "mnist"},
+      {"data.path", "/data, of mine"},
+      {"data.train_images", "500"},
+      {"data.test_images", "50"},
+      {"data.validation_images", "40"},
+      {"model.name", "mnist_cnn"},
+      {"model.widths", "784,20,10"},
+      {"model.weights", "start.safetensors"},
+      {"training.epochs", "3"},
+      {"training.batch_size", "32"},
+      {"training.optimizer", "adamw"},
+      {"training.learning_rate", "0.05"},
+      {"training.schedule", "linear"},
+      {"training.warmup_steps", "5"},
+      {"training.end_factor", "0.01"},
+      {"training.momentum", "0.8"},
+      {"training.nesterov", "true"},
+      {"training.beta1", "0.95"},
+      {"training.beta2", "0.99"},
+      {"training.epsilon", "1e-07"},
+      {"training.weight_decay", "0.002"},
+      {"training.seed", "18446744073709551615"},
+      {"training.workers", "4"},
+      {"training.record_every", "10"},
+      {"sparse", "true"},
+      {"checkpoint.every", "100"},
+      {"checkpoint.keep", "1"},
+  };
+  const auto defaults = to_pairs(Recipe{});
+  std::set<std::string> policy_keys;
+  for (std::size_t i = 0; i < defaults.size(); ++i) {
+    const std::string& key = defaults[i].first;
+    if (key.starts_with("policy.")) {
+      policy_keys.insert(key.substr(7));
+      continue;
+    }
+    if (key == "training.steps") continue;
+    ASSERT_TRUE(changes.contains(key)) << key;
+    Recipe recipe;
+    set(recipe, key, changes.at(key));
+    auto expected = defaults;
+    EXPECT_NE(expected[i].second, changes.at(key)) << key;
+    expected[i].second = changes.at(key);
+    EXPECT_EQ(to_pairs(recipe), expected) << key;
+  }
+  EXPECT_EQ(defaults.size(), changes.size() + 1 + policy_keys.size());
+  EXPECT_EQ(policy_keys.size(), sparsity::MaskPolicy().to_pairs().size() + 1) << "every field, and preset";
+}
+
+TEST(Recipe, TheLastOfStepsAndEpochsWins) {
+  Recipe recipe;
+  set(recipe, "training.steps", "70");
+  EXPECT_EQ(recipe.training.epochs, 0);
+  EXPECT_EQ(training_steps(recipe.training, 100), 70);
+  set(recipe, "training.epochs", "2");
+  EXPECT_EQ(recipe.training.steps, 0);
+  EXPECT_EQ(training_steps(recipe.training, 100), 200);
+  validate(recipe);
+  set(recipe, "training.epochs", "0");
+  expect_error([&] { validate(recipe); },
+               "[recipe] expects either training.steps or training.epochs above 0; got 0 and 0");
+}
+
+TEST(Recipe, APresetKeepsWhereWeightsLive) {
+  Recipe recipe;
+  EXPECT_FALSE(recipe.sparse);
+  set(recipe, "policy.density", "0.02");
+  set(recipe, "policy.dense_last", "true");
+  set(recipe, "policy.interval", "7");
+  EXPECT_TRUE(recipe.sparse);
+  set(recipe, "policy.preset", "rigl");
+  EXPECT_EQ(recipe.policy.density, 0.02);
+  EXPECT_TRUE(recipe.policy.dense_last);
+  EXPECT_EQ(recipe.policy.interval, sparsity::rigl().interval);
+  EXPECT_EQ(recipe.policy.grow.name, "dense_gradient");
+  set(recipe, "sparse", "false");
+  EXPECT_FALSE(recipe.sparse);
+}
+
+TEST(Recipe, SaysWhatAKeyTakes) {
+  Recipe recipe;
+  expect_error([&] { set(recipe, "policy.intervall", "5"); },
+               "[recipe] unknown key 'policy.intervall'; did you mean 'policy.interval'?");
+  expect_error([&] { set(recipe, "training.batch_size", "0"); },
+               "[recipe] training.batch_size expects an integer of 1 or more; got '0'");
+  expect_error([&] { set(recipe, "training.batch_size", "1e3"); },
+               "[recipe] training.batch_size expects an integer of 1 or more; got '1e3'");
+  expect_error([&] { set(recipe, "training.learning_rate", "nan"); },
+               "[recipe] training.learning_rate expects a number of 0 or more; got 'nan'");
+  expect_error([&] { set(recipe, "training.optimizer", "adam"); },
+               "[recipe] training.optimizer expects one of sgd, adamw; got 'adam'; did you mean 'adamw'?");
+  expect_error([&] { set(recipe, "model.widths", "784,,10"); },
+               "[recipe] model.widths expects a list of integers, each of 1 or more; got '784,,10'");
+  expect_error([&] { set(recipe, "policy.preset", "rigel"); },
+               "[recipe] policy.preset expects one of custom, dense, static, set, rigl, rigl_itop, iee, "
+               "iee_no_exploration; got 'rigel'; did you mean 'rigl'?");
+  EXPECT_EQ(to_pairs(recipe), to_pairs(Recipe{})) << "a refused value leaves the recipe alone";
+}
+
+TEST(Recipe, ASweepVariesItsLastKeyFastest) {
+  Recipe recipe{.name = "mine"};
+  recipe.sweep = {{"policy.interval", {"50", "100"}}, {"training.learning_rate", {"0.1", "0.01", "0.001"}}};
+  const std::vector<Recipe> variants = expand(recipe);
+  ASSERT_EQ(variants.size(), 6U);
+  EXPECT_EQ(variants[0].name, "mine[interval=50,learning_rate=0.1]");
+  EXPECT_EQ(variants[1].name, "mine[interval=50,learning_rate=0.01]");
+  EXPECT_EQ(variants[3].name, "mine[interval=100,learning_rate=0.1]");
+  EXPECT_EQ(variants[5].policy.interval, 100);
+  EXPECT_EQ(variants[5].training.learning_rate, 0.001);
+  EXPECT_EQ(expand(Recipe{}).size(), 1U);
+  recipe.sweep[0].values.assign(334, "1");
+  EXPECT_NE(error_of([&] { expand(recipe); }).find("at most 1000 variants"), std::string::npos);
+}
+
+TEST(Build, MakesWhatTheRecipeNames) {
+  for (const std::string& name : model_names()) {
+    Recipe recipe;
+    set(recipe, "model.name", name);
+    const Tensor logits = (*build_model(recipe))(Tensor::zeros({2, 1, 28, 28}));
+    EXPECT_EQ(logits.shape(), (Shape{2, 10})) << name;
+  }
+  Recipe recipe;
+  recipe.model.name = "mpl";
+  expect_error([&] { build_model(recipe); },
+               "[recipe] model.name expects one of mlp, mnist_cnn; got 'mpl'; did you mean 'mlp'?");
+  const TrainTest data = load_data({.train_images = 20, .test_images = 10});
+  EXPECT_EQ(data.train.size(), 20);
+  EXPECT_EQ(data.test.size(), 10);
+}
+
+TEST(Build, WarmsUpThenFalls) {
+  TrainingOptions training{.warmup_steps = 4, .end_factor = 0.5};
+  for (const auto schedule : {LearningRateSchedule::Cosine, LearningRateSchedule::Linear}) {
+    training.schedule = schedule;
+    const auto factor = build_schedule(training, 104);
+    EXPECT_GT(factor(0), 0.0);
+    EXPECT_LT(factor(0), factor(2));
+    EXPECT_DOUBLE_EQ(factor(4), 1.0);
+    EXPECT_DOUBLE_EQ(factor(54), 0.75);
+    EXPECT_DOUBLE_EQ(factor(104), 0.5);
+  }
+  training.schedule = LearningRateSchedule::Constant;
+  EXPECT_EQ(build_schedule(training, 104)(100), 1.0);
+}
+
+}  // namespace
+}  // namespace coppice::train
