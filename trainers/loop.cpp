@@ -94,11 +94,17 @@ class EndlessBatches {
 
 Evaluation evaluate(nn::Module& model, const Dataset& dataset, std::span<const std::int64_t> indices,
                     const Normalisation& normalisation, std::int64_t batch_size) {
+  return evaluate(model, in_memory(dataset), indices, normalisation, batch_size);
+}
+
+Evaluation evaluate(nn::Module& model, std::shared_ptr<const ExampleSource> source,
+                    std::span<const std::int64_t> indices, const Normalisation& normalisation,
+                    std::int64_t batch_size) {
   if (indices.empty()) return {};
   const NoGrad no_grad;
   const bool training = model.is_training();
   model.eval();
-  DataLoader loader(dataset, {indices.begin(), indices.end()},
+  DataLoader loader(std::move(source), {indices.begin(), indices.end()},
                     {.batch_size = batch_size, .shuffle = false, .drop_last = false, .normalisation = normalisation});
   Tally tally;
   loader.start(0);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -31,6 +32,9 @@ struct Evaluation {
 };
 
 /// Runs the network over the images in evaluation mode, unrecorded; restores the mode.
+COPPICE_API Evaluation evaluate(nn::Module& model, std::shared_ptr<const ExampleSource> source,
+                                std::span<const std::int64_t> indices, const Normalisation& normalisation,
+                                std::int64_t batch_size = 256);
 COPPICE_API Evaluation evaluate(nn::Module& model, const Dataset& dataset, std::span<const std::int64_t> indices,
                                 const Normalisation& normalisation, std::int64_t batch_size = 256);
 

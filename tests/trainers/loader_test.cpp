@@ -189,6 +189,80 @@ TEST(DataLoader, NormalisesToZeroMeanAndUnitDeviation) {
   EXPECT_NEAR(squares / static_cast<double>(pixels.size()), 1.0, 1e-5);
 }
 
+TEST(DataLoader, NormalisesEachChannel) {
+  Dataset set{.name = "colour", .classes = 1};
+  set.images = Tensor::empty({50, 3, 4, 5}, {.dtype = kUInt8});
+  set.labels = Tensor::zeros({50}, {.dtype = kUInt8});
+  Generator generator(4);
+  for (std::int64_t i = 0; i < set.images.numel(); ++i) {
+    const std::int64_t channel = i / 20 % 3;  // in [0, 60), [60, 180) and always 7
+    set.images.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(channel == 0   ? generator.below(60)
+                                                                   : channel == 1 ? 60 + generator.below(120)
+                                                                                  : std::uint64_t{7});
+  }
+  const Normalisation measured = measure_normalisation(set, numbers(50));
+  ASSERT_EQ(measured.mean.size(), 3U);
+  EXPECT_EQ(measured.mean[2], 7.0 / 255.0);
+  EXPECT_EQ(measured.stddev[2], 1.0);
+  DataLoader loader(set, numbers(50), {.batch_size = 50, .shuffle = false, .normalisation = measured});
+  loader.start(0);
+  const Tensor images = loader.next()->images;
+  ASSERT_EQ(images.shape(), (Shape{50, 3, 4, 5}));
+  const std::uint8_t* byte = set.images.data<std::uint8_t>();
+  for (std::int64_t c = 0; c < 3; ++c) {
+    double sum = 0.0;
+    double squares = 0.0;
+    for (std::int64_t i = 0; i < images.numel(); ++i) {
+      if (i / 20 % 3 != c) continue;
+      const auto at = static_cast<std::size_t>(c);
+      const double expected = (byte[i] / 255.0 - measured.mean[at]) / measured.stddev[at];
+      ASSERT_NEAR(images.data<float>()[i], expected, 1e-6);
+      sum += expected;
+      squares += expected * expected;
+    }
+    EXPECT_NEAR(sum / 1000.0, 0.0, 1e-9);
+    EXPECT_NEAR(squares / 1000.0, c == 2 ? 0.0 : 1.0, 1e-9);
+  }
+  EXPECT_THROW(DataLoader(set, numbers(50), {.normalisation = {.mean = {0, 0}, .stddev = {1, 1}}}), Error);
+  EXPECT_THROW(DataLoader(set, numbers(50), {.normalisation = {.mean = {0}, .stddev = {1, 1, 1}}}), Error);
+}
+
+/// A source of the user's own: pixel 0 holds the index, the others are drawn anew each time.
+class Noise : public ExampleSource {
+ public:
+  std::string name() const override { return "noise"; }
+  std::int64_t size() const override { return 90; }
+  std::int64_t classes() const override { return 1000; }
+  Shape image_shape() const override { return {2, 3, 3}; }
+  std::int64_t label(std::int64_t index) const override { return 900 + index; }
+  void load(std::int64_t index, Generator& generator, std::span<std::uint8_t> pixels) const override {
+    for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(generator.below(256));
+    pixels[0] = static_cast<std::uint8_t>(index);
+  }
+};
+
+TEST(DataLoader, ServesASourceTheSameForAnyNumberOfWorkers) {
+  const auto source = std::make_shared<const Noise>();
+  const auto pixels_of = [&](int workers, std::int64_t epoch) {
+    DataLoader loader(source, numbers(90), {.batch_size = 20, .workers = workers, .seed = 3});
+    std::vector<float> all;
+    loader.start(epoch);
+    while (const auto batch = loader.next()) {
+      EXPECT_EQ(batch->images.shape(), (Shape{20, 2, 3, 3}));
+      for (std::int64_t j = 0; j < 20; ++j) {
+        EXPECT_EQ(batch->labels.data<std::int64_t>()[j], 900 + std::lround(batch->images.data<float>()[18 * j] * 255));
+      }
+      const std::vector<float> some = batch->images.to_vector<float>();
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  };
+  const std::vector<float> first = pixels_of(0, 0);
+  EXPECT_EQ(first.size(), 80U * 18U);
+  EXPECT_EQ(pixels_of(4, 0), first);
+  EXPECT_NE(pixels_of(0, 1), first);
+}
+
 TEST(DataLoader, RefusesWhatCannotWork) {
   const Dataset set = numbered(20);
   EXPECT_THROW(DataLoader(set, {0, 20}, {.batch_size = 1}), Error);

@@ -15,7 +15,8 @@ struct SourceFile {
   std::string sha256{};
 };
 
-/// Labelled grey images in memory: `images` (n, height, width) and `labels` (n), both u8.
+/// Labelled images in memory: `images` (n, height, width), grey, or (n, channels, height, width), and `labels` (n), both
+/// u8.
 struct Dataset {
   std::string name{};
   int classes = 0;
@@ -24,8 +25,9 @@ struct Dataset {
   std::vector<SourceFile> files{};  ///< empty for data the engine makes
 
   std::int64_t size() const { return images.size(0); }
-  std::int64_t height() const { return images.size(1); }
-  std::int64_t width() const { return images.size(2); }
+  std::int64_t channels() const { return images.dim() == 4 ? images.size(1) : 1; }
+  std::int64_t height() const { return images.size(-2); }
+  std::int64_t width() const { return images.size(-1); }
 };
 
 /// The two parts every image data set here comes in. The test part is read once per run, at its end.

@@ -15,24 +15,68 @@
 
 namespace coppice::train {
 
-Normalisation measure_normalisation(const Dataset& dataset, std::span<const std::int64_t> indices) {
-  COPPICE_CHECK(!indices.empty(), "[measure_normalisation] expects at least one image");
-  const std::int64_t pixels = dataset.height() * dataset.width();
-  const std::uint8_t* images = dataset.images.data<std::uint8_t>();
-  std::int64_t sum = 0;
-  std::int64_t squares = 0;
-  for (const std::int64_t index : indices) {
-    const std::uint8_t* image = images + index * pixels;
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      sum += image[p];
-      squares += std::int64_t{image[p]} * image[p];
+namespace {
+
+/// Normalised values of a byte in one channel.
+using Table = std::array<float, 256>;
+
+std::vector<Table> tables(const Normalisation& normalisation, const ExampleSource& source) {
+  const std::vector<double>& mean = normalisation.mean;
+  const std::vector<double>& stddev = normalisation.stddev;
+  const auto channels = static_cast<std::size_t>(source.image_shape()[0]);
+  COPPICE_CHECK(mean.size() == stddev.size() && (mean.size() == 1 || mean.size() == channels),
+                "[DataLoader] expects a normalisation of 1 or, as ", source.name(), " has channels, ", channels,
+                " pairs; got ", mean.size(), " means and ", stddev.size(), " deviations");
+  std::vector<Table> result(channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const std::size_t pair = mean.size() == 1 ? 0 : c;
+    for (std::size_t v = 0; v < 256; ++v) {
+      result[c][v] = static_cast<float>((static_cast<double>(v) / 255.0 - mean[pair]) / stddev[pair]);
     }
   }
-  const double count = static_cast<double>(pixels) * static_cast<double>(indices.size());
-  const double mean = static_cast<double>(sum) / count;
-  const double variance = std::max(0.0, static_cast<double>(squares) / count - mean * mean);
-  return {.mean = mean / 255.0, .stddev = variance > 0.0 ? std::sqrt(variance) / 255.0 : 1.0};
+  return result;
 }
+
+}  // namespace
+
+Normalisation measure_normalisation(const ExampleSource& source, std::span<const std::int64_t> indices) {
+  COPPICE_CHECK(!indices.empty(), "[measure_normalisation] expects at least one image");
+  const Shape shape = source.image_shape();
+  const std::int64_t plane = shape[1] * shape[2];
+  std::vector<std::uint8_t> image(static_cast<std::size_t>(shape.numel()));
+  std::vector<std::int64_t> sums(static_cast<std::size_t>(shape[0]));
+  std::vector<std::int64_t> squares(sums.size());
+  for (const std::int64_t index : indices) {
+    Generator generator = Generator::keyed(0, "measure_normalisation", static_cast<std::uint64_t>(index));
+    source.load(index, generator, image);
+    const std::uint8_t* pixel = image.data();
+    for (std::size_t c = 0; c < sums.size(); ++c, pixel += plane) {
+      std::int64_t sum = 0;
+      std::int64_t square = 0;
+      for (std::int64_t p = 0; p < plane; ++p) {
+        sum += pixel[p];
+        square += std::int64_t{pixel[p]} * pixel[p];
+      }
+      sums[c] += sum;
+      squares[c] += square;
+    }
+  }
+  Normalisation result{.mean = {}, .stddev = {}};
+  const double count = static_cast<double>(plane) * static_cast<double>(indices.size());
+  for (std::size_t c = 0; c < sums.size(); ++c) {
+    const double mean = static_cast<double>(sums[c]) / count;
+    const double variance = std::max(0.0, static_cast<double>(squares[c]) / count - mean * mean);
+    result.mean.push_back(mean / 255.0);
+    result.stddev.push_back(variance > 0.0 ? std::sqrt(variance) / 255.0 : 1.0);
+  }
+  return result;
+}
+
+Normalisation measure_normalisation(const Dataset& dataset, std::span<const std::int64_t> indices) {
+  return measure_normalisation(*in_memory(dataset), indices);
+}
+
+Normalisation imagenet_normalisation() { return {.mean = {0.485, 0.456, 0.406}, .stddev = {0.229, 0.224, 0.225}}; }
 
 struct DataLoader::Impl {
   using Order = std::shared_ptr<const std::vector<std::int64_t>>;
@@ -41,10 +85,10 @@ struct DataLoader::Impl {
     std::exception_ptr failure;
   };
 
-  Dataset dataset;
+  std::shared_ptr<const ExampleSource> source;
   std::vector<std::int64_t> indices;
   LoaderOptions options;
-  std::array<float, 256> normalised{};
+  std::vector<Table> normalised;  // by channel
   IntrusivePtr<Allocator> allocator;
 
   std::mutex mutex;
@@ -67,19 +111,24 @@ struct DataLoader::Impl {
   Batch make(const std::vector<std::int64_t>& images_of_epoch, std::int64_t of_epoch, std::int64_t number) const {
     const std::int64_t first = number * options.batch_size;
     const std::int64_t count = std::min(options.batch_size, static_cast<std::int64_t>(images_of_epoch.size()) - first);
-    const std::int64_t pixels = dataset.height() * dataset.width();
-    Batch batch{Tensor::empty({count, 1, dataset.height(), dataset.width()}),
-                Tensor::empty({count}, {.dtype = kInt64})};
-    const std::uint8_t* images = dataset.images.data<std::uint8_t>();
-    const std::uint8_t* labels = dataset.labels.data<std::uint8_t>();
+    const Shape shape = source->image_shape();
+    const std::int64_t plane = shape[1] * shape[2];
+    const std::int64_t pixels = shape.numel();
+    Batch batch{Tensor::empty({count, shape[0], shape[1], shape[2]}), Tensor::empty({count}, {.dtype = kInt64})};
+    std::vector<std::uint8_t> image(static_cast<std::size_t>(pixels));
     for (std::int64_t j = 0; j < count; ++j) {
       const std::int64_t index = images_of_epoch[static_cast<std::size_t>(first + j)];
-      const std::uint8_t* from = images + index * pixels;
-      float* to = batch.images.data<float>() + j * pixels;
-      for (std::int64_t p = 0; p < pixels; ++p) to[p] = normalised[from[p]];
-      batch.labels.data<std::int64_t>()[j] = labels[index];
+      const auto event = static_cast<std::uint64_t>(of_epoch * source->size() + index);
+      Generator loading = Generator::keyed(options.seed, "loader/load", event);
+      source->load(index, loading, image);
+      float* const to = batch.images.data<float>() + j * pixels;
+      for (std::size_t c = 0; c < normalised.size(); ++c) {
+        const std::int64_t at = static_cast<std::int64_t>(c) * plane;
+        const Table& table = normalised[c];
+        for (std::int64_t p = at; p < at + plane; ++p) to[p] = table[image[static_cast<std::size_t>(p)]];
+      }
+      batch.labels.data<std::int64_t>()[j] = source->label(index);
       if (options.augment) {
-        const auto event = static_cast<std::uint64_t>(of_epoch * dataset.size() + index);
         Generator generator = Generator::keyed(options.seed, "loader/augment", event);
         options.augment({to, static_cast<std::size_t>(pixels)}, generator);
       }
@@ -116,27 +165,29 @@ struct DataLoader::Impl {
 };
 
 DataLoader::DataLoader(const Dataset& dataset, std::vector<std::int64_t> indices, LoaderOptions options)
+    : DataLoader(in_memory(dataset), std::move(indices), std::move(options)) {}
+
+DataLoader::DataLoader(std::shared_ptr<const ExampleSource> source, std::vector<std::int64_t> indices,
+                       LoaderOptions options)
     : impl_(std::make_unique<Impl>()) {
+  COPPICE_CHECK(source, "[DataLoader] expects a source of examples; got none");
   COPPICE_CHECK(options.batch_size > 0 && options.workers >= 0,
                 "[DataLoader] expects batch_size > 0 and workers >= 0; got ", options.batch_size, " and ",
                 options.workers);
-  const std::uint8_t* labels = dataset.labels.data<std::uint8_t>();
   for (const std::int64_t index : indices) {
-    COPPICE_CHECK(index >= 0 && index < dataset.size(), "[DataLoader] index ", index,
-                  " is out of range: ", dataset.name, " has ", dataset.size(), " images");
-    COPPICE_CHECK(labels[index] < dataset.classes, "[DataLoader] image ", index, " of ", dataset.name, " has label ",
-                  static_cast<int>(labels[index]), " but there are ", dataset.classes, " classes");
+    COPPICE_CHECK(index >= 0 && index < source->size(), "[DataLoader] index ", index,
+                  " is out of range: ", source->name(), " has ", source->size(), " images");
+    const std::int64_t label = source->label(index);
+    COPPICE_CHECK(label >= 0 && label < source->classes(), "[DataLoader] image ", index, " of ", source->name(),
+                  " has label ", label, " but there are ", source->classes(), " classes");
   }
-  impl_->dataset = dataset;
+  impl_->normalised = tables(options.normalisation, *source);
+  impl_->source = std::move(source);
   impl_->indices = std::move(indices);
   impl_->options = std::move(options);
   COPPICE_CHECK(impl_->batches() > 0, "[DataLoader] expects at least one batch; got ", impl_->indices.size(),
                 " images for batches of ", impl_->options.batch_size);
   impl_->allocator = IntrusivePtr<Allocator>(&cpu_allocator());
-  const Normalisation& norm = impl_->options.normalisation;
-  for (int v = 0; v < 256; ++v) {
-    impl_->normalised[static_cast<std::size_t>(v)] = static_cast<float>((v / 255.0 - norm.mean) / norm.stddev);
-  }
   for (int w = 0; w < impl_->options.workers; ++w) impl_->threads.emplace_back([this] { impl_->serve(); });
 }
 

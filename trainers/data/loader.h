@@ -10,21 +10,23 @@
 #include <coppice/core/export.h>
 #include <coppice/core/tensor.h>
 #include <coppice/trainers/data/dataset.h>
-
-namespace coppice {
-class Generator;
-}
+#include <coppice/trainers/data/examples.h>
 
 namespace coppice::train {
 
-/// Pixels enter a network as (pixel / 255 − mean) / stddev.
+/// Pixels enter a network as (pixel / 255 − mean) / stddev, with one pair for each channel or one for all.
 struct Normalisation {
-  double mean = 0.0;
-  double stddev = 1.0;
+  std::vector<double> mean = {0.0};
+  std::vector<double> stddev = {1.0};
 };
 
-/// Mean and standard deviation of the pixels of some images, exact (integer sums). Measure it on the training part.
+/// Mean and standard deviation of each channel of some images, exact (integer sums). Measure it on the training part,
+/// and where images are augmented, on the source that does not.
+COPPICE_API Normalisation measure_normalisation(const ExampleSource& source, std::span<const std::int64_t> indices);
 COPPICE_API Normalisation measure_normalisation(const Dataset& dataset, std::span<const std::int64_t> indices);
+
+/// What torchvision's networks for ImageNet were trained with, RGB.
+COPPICE_API Normalisation imagenet_normalisation();
 
 struct LoaderOptions {
   std::int64_t batch_size = 64;
@@ -38,7 +40,7 @@ struct LoaderOptions {
   std::function<void(std::span<float> pixels, Generator& generator)> augment{};
 };
 
-/// Images (n, 1, height, width) f32 and labels (n) i64.
+/// Images (n, c, h, w) f32 and labels (n) i64.
 struct Batch {
   Tensor images;
   Tensor labels;
@@ -51,8 +53,9 @@ struct Batch {
 /// makes them.
 class COPPICE_API DataLoader {
  public:
-  /// The data set's elements are shared, not copied. Throws when an index or a label is out of range, or when not even
-  /// one batch can be made.
+  /// Throws when an index or a label is out of range, or when not even one batch can be made.
+  DataLoader(std::shared_ptr<const ExampleSource> source, std::vector<std::int64_t> indices, LoaderOptions options);
+  /// Of in_memory(dataset).
   DataLoader(const Dataset& dataset, std::vector<std::int64_t> indices, LoaderOptions options);
   ~DataLoader();
   DataLoader(const DataLoader&) = delete;
