@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #include <coppice/core/allocator.h>
 
@@ -56,13 +57,15 @@ void watch_processor_time(int seconds) {
   ::setitimer(ITIMER_PROF, &limit, nullptr);
 }
 
-/// A message without what differs from case to case.
+/// A message without what differs from case to case: the words before what it got, but for quoted ones, numbers and
+/// names in capitals.
 std::string kind_of(const std::string& message) {
+  std::istringstream words(message.substr(0, message.find("; got")));
   std::string kind;
-  bool quoted = false;
-  for (const char c : message.substr(0, message.find("; got"))) {
-    if (c == '\'') quoted = !quoted;
-    if (!quoted && std::isdigit(static_cast<unsigned char>(c)) == 0) kind += c;
+  for (std::string word; words >> word;) {
+    const bool plain =
+        std::ranges::all_of(word, [](char c) { return std::islower(static_cast<unsigned char>(c)) != 0; });
+    if (plain) (kind += word) += ' ';
   }
   return kind;
 }

@@ -52,7 +52,7 @@ TEST(Mutations, Npy) {
            },
        .fixed_bytes = 32 << 10,
        .per_byte = 4,
-       .kinds_of_error = 20});
+       .kinds_of_error = 15});
 }
 
 }  // namespace

@@ -183,7 +183,7 @@ TEST(Mutations, Safetensors) {
            },
        .fixed_bytes = 64 << 10,
        .per_byte = 100,
-       .kinds_of_error = 40});
+       .kinds_of_error = 30});
 }
 
 }  // namespace

@@ -12,5 +12,7 @@ using Target = std::string (*)(std::string_view bytes);
 std::string safetensors(std::string_view bytes);
 std::string idx(std::string_view bytes);
 std::string npy(std::string_view bytes);
+std::string png(std::string_view bytes);
+std::string jpeg(std::string_view bytes);
 
 }  // namespace coppice::fuzz

@@ -25,8 +25,8 @@ struct ImageLimits {
 /// is a name for messages.
 COPPICE_API Tensor decode_png(std::span<const std::byte> bytes, const std::string& file, ImageLimits limits = {});
 
-/// Decodes a JPEG, baseline or progressive, 8 bits: u8 (c, h, w), c = 1 for grey and 3 for colour; CMYK and YCCK
-/// become RGB as the product of ink and black. Orientation tags and ICC profiles are not applied.
+/// Decodes a JPEG, baseline or progressive, Huffman-coded, 8 bits: u8 (c, h, w), c = 1 for grey and 3 for colour; CMYK
+/// and YCCK become RGB as the product of ink and black. Orientation tags and ICC profiles are not applied.
 ///
 /// The bytes need not be trusted. Throws `[jpeg] file: …` for what is not a JPEG, is truncated or damaged, larger than
 /// the limits or has more than 100 scans.

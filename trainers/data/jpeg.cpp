@@ -114,8 +114,10 @@ Tensor decode_jpeg(std::span<const std::byte> bytes, const std::string& file, Im
   const std::int64_t height = info.image_height;
   const std::int64_t width = info.image_width;
   detail::check_image_size("jpeg", file, height, width, limits);
-  COPPICE_CHECK(info.arith_code || height * width / kMostPixelsPerByte <= std::ssize(bytes), "[jpeg] ", file, ": ",
-                height, " x ", width, " pixels expected; ", bytes.size(), " bytes cannot hold them");
+  // An arithmetic coder may spend next to nothing on a pixel: no size of file would bound its pixels.
+  COPPICE_CHECK(!info.arith_code, "[jpeg] ", file, ": expects Huffman coding; got arithmetic coding");
+  COPPICE_CHECK(height * width / kMostPixelsPerByte <= std::ssize(bytes), "[jpeg] ", file, ": ", height, " x ", width,
+                " pixels expected; ", bytes.size(), " bytes cannot hold them");
   const int components = info.num_components;
   COPPICE_CHECK(components == 1 || components == 3 || components == 4, "[jpeg] ", file,
                 ": expects grey, colour or CMYK; got ", components, " components");
