@@ -26,20 +26,23 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-[[noreturn]] void fail_value(const Field& field, std::string_view text) {
-  coppice::detail::fail(field.key, " expects ", field.expects, "; got '", text, "'");
+[[noreturn]] void fail_value(const std::string& expects, std::string_view text) {
+  coppice::detail::fail("expects ", expects, "; got '", shown(text), "'");
 }
 
 template <class T>
-T number_from(const Field& field, Bounds bounds, std::string_view text, std::string_view whole) {
+T number_from(const std::string& expects, Bounds bounds, std::string_view text, std::string_view whole) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) fail_value(field, whole);
+  if (error != std::errc() || end != text.data() + text.size()) fail_value(expects, whole);
   if constexpr (std::is_floating_point_v<T>) {
-    if (!std::isfinite(value)) fail_value(field, whole);
+    if (!std::isfinite(value)) fail_value(expects, whole);
+  }
+  if constexpr (std::is_unsigned_v<T>) {
+    if (value > std::numeric_limits<std::int64_t>::max()) fail_value(expects, whole);  // the largest that TOML writes
   }
   const auto position = static_cast<double>(value);
-  if (!(position >= bounds.least && position <= bounds.most)) fail_value(field, whole);
+  if (!(position >= bounds.least && position <= bounds.most)) fail_value(expects, whole);
   return value;
 }
 
@@ -75,8 +78,8 @@ Field number_field(std::string key, T& value, std::string help, Bounds bounds) {
              .help = std::move(help),
              .expects = expectation(integer ? "an integer" : "a number", bounds)};
   made.get = [&value] { return number_text(value); };
-  made.set = [&value, bounds, described = Field{.key = made.key, .expects = made.expects}](std::string_view text) {
-    value = number_from<T>(described, bounds, text, text);
+  made.assign = [&value, bounds, expects = made.expects](std::string_view text) {
+    value = number_from<T>(expects, bounds, text, text);
   };
   return made;
 }
@@ -96,9 +99,9 @@ Field list_field(std::string key, std::vector<T>& values, std::string help, Boun
     }
     return text;
   };
-  made.set = [&values, bounds, described = Field{.key = made.key, .expects = made.expects}](std::string_view text) {
+  made.assign = [&values, bounds, expects = made.expects](std::string_view text) {
     std::vector<T> read;
-    for (const std::string_view part : parts(text)) read.push_back(number_from<T>(described, bounds, part, text));
+    for (const std::string_view part : parts(text)) read.push_back(number_from<T>(expects, bounds, part, text));
     values = std::move(read);
   };
   return made;
@@ -106,12 +109,31 @@ Field list_field(std::string key, std::vector<T>& values, std::string help, Boun
 
 }  // namespace
 
-std::size_t word_index(std::string_view key, const std::vector<std::string>& words, std::string_view text) {
+std::string shown(std::string_view text) {
+  constexpr std::size_t kMostBytes = 80;
+  std::string safe(text.substr(0, kMostBytes));
+  for (char& byte : safe) {
+    if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f) byte = '?';
+  }
+  if (text.size() > kMostBytes) safe += "…";
+  return safe;
+}
+
+void Field::set(std::string_view text) const {
+  try {
+    assign(text);
+  } catch (const Error& error) {
+    coppice::detail::fail(key, ' ', error.what());
+  }
+}
+
+std::size_t word_index(const std::vector<std::string>& words, std::string_view text, std::string_view subject) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (words[i] == text) return i;
   }
-  coppice::detail::fail(key, " expects one of ", join(views(words)), "; got '", text, "'; did you mean '",
-                        nearest(text, views(words)), "'?");
+  const std::string got = shown(text);
+  coppice::detail::fail(subject, "expects one of ", join(views(words)), "; got '", got, "'; did you mean '",
+                        nearest(got, views(words)), "'?");
 }
 
 Field word_field(std::string key, std::vector<std::string> words, std::string help) {
@@ -127,17 +149,15 @@ Field word_field(std::string key, std::vector<std::string> words, std::string he
 Field word_field(std::string key, std::string& value, std::vector<std::string> words, std::string help) {
   Field made = word_field(std::move(key), std::move(words), std::move(help));
   made.get = [&value] { return value; };
-  made.set = [&value, key = made.key, words = made.words](std::string_view text) {
-    value = words[word_index(key, words, text)];
-  };
+  made.assign = [&value, words = made.words](std::string_view text) { value = words[word_index(words, text)]; };
   return made;
 }
 
 Field field(std::string key, bool& value, std::string help) {
   Field made{.key = std::move(key), .kind = FieldKind::Boolean, .help = std::move(help), .expects = "true or false"};
   made.get = [&value] { return std::string(value ? "true" : "false"); };
-  made.set = [&value, described = Field{.key = made.key, .expects = made.expects}](std::string_view text) {
-    if (text != "true" && text != "false") fail_value(described, text);
+  made.assign = [&value, expects = made.expects](std::string_view text) {
+    if (text != "true" && text != "false") fail_value(expects, text);
     value = text == "true";
   };
   return made;
@@ -159,15 +179,15 @@ Field field(std::string key, double& value, std::string help, Bounds bounds) {
 Field field(std::string key, std::string& value, std::string help) {
   Field made{.key = std::move(key), .kind = FieldKind::Text, .help = std::move(help), .expects = "a text"};
   made.get = [&value] { return value; };
-  made.set = [&value](std::string_view text) { value = text; };
+  made.assign = [&value](std::string_view text) { value = text; };
   return made;
 }
 
 Field field(std::string key, Criterion& value, std::string help) {
   Field made = word_field(std::move(key), criterion::names(), std::move(help));
   made.get = [&value] { return value.name; };
-  made.set = [&value, key = made.key, words = made.words](std::string_view text) {
-    value = criterion::named(words[word_index(key, words, text)]);
+  made.assign = [&value, words = made.words](std::string_view text) {
+    value = criterion::named(words[word_index(words, text)]);
   };
   return made;
 }
@@ -189,7 +209,7 @@ Field field(std::string key, std::vector<std::string>& value, std::string help) 
     }
     return text;
   };
-  made.set = [&value](std::string_view text) {
+  made.assign = [&value](std::string_view text) {
     const std::vector<std::string_view> read = parts(text);
     value.assign(read.begin(), read.end());
   };
@@ -205,9 +225,16 @@ const Field* find(const Fields& fields, std::string_view key) {
 
 std::string unknown_key(const Fields& fields, std::string_view key) {
   std::vector<std::string_view> keys;
-  for (const Field& field : fields) keys.emplace_back(field.key);
+  for (const Field& field : fields) {
+    const std::string_view whole = field.key;
+    keys.push_back(whole);
+    for (std::size_t dot = whole.find('.'); dot != whole.npos; dot = whole.find('.', dot + 1)) {
+      keys.push_back(whole.substr(0, dot));
+    }
+  }
+  const std::string got = shown(key);
   std::ostringstream text;
-  text << "unknown key '" << key << "'; did you mean '" << nearest(key, keys) << "'?";
+  text << "unknown key '" << got << "'; did you mean '" << nearest(got, keys) << "'?";
   return std::move(text).str();
 }
 

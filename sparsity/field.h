@@ -34,13 +34,20 @@ struct Field {
   std::string expects{};             ///< `an integer of 0 or more`, `one of floor, ceil, nearest`
   std::vector<std::string> words{};  ///< all values of a Word
   std::function<std::string()> get{};
-  std::function<void(std::string_view)> set{};  ///< throws `KEY expects …; got …`
+  std::function<void(std::string_view)> assign{};  ///< throws `expects …; got …`
+
+  /// Throws `KEY expects …; got …` and leaves the struct as it was.
+  COPPICE_API void set(std::string_view text) const;
 };
 
 using Fields = std::vector<Field>;
 
-/// Where `text` is among `words`; throws `KEY expects one of …; got …; did you mean …?`
-COPPICE_API std::size_t word_index(std::string_view key, const std::vector<std::string>& words, std::string_view text);
+/// What a message shows of a text that may come from anywhere: its beginning, without control characters.
+COPPICE_API std::string shown(std::string_view text);
+
+/// Where `text` is among `words`; throws `expects one of …; got …; did you mean …?` after `subject`.
+COPPICE_API std::size_t word_index(const std::vector<std::string>& words, std::string_view text,
+                                   std::string_view subject = {});
 
 /// A field that takes one of `words`: how it is read and written is the caller's.
 COPPICE_API Field word_field(std::string key, std::vector<std::string> words, std::string help);
@@ -64,15 +71,15 @@ requires std::is_enum_v<Enum> Field field(std::string key, Enum& value,
                                           const std::array<std::string_view, kCount>& words, std::string help) {
   Field made = word_field(std::move(key), {words.begin(), words.end()}, std::move(help));
   made.get = [&value, words] { return std::string(words.at(static_cast<std::size_t>(value))); };
-  made.set = [&value, key = made.key, known = made.words](std::string_view text) {
-    value = static_cast<Enum>(word_index(key, known, text));
+  made.assign = [&value, known = made.words](std::string_view text) {
+    value = static_cast<Enum>(word_index(known, text));
   };
   return made;
 }
 
 /// The field of that key, null when there is none.
 COPPICE_API const Field* find(const Fields& fields, std::string_view key);
-/// `unknown key 'intervall'; did you mean 'interval'?`
+/// `unknown key 'intervall'; did you mean 'interval'?`, names of tables included.
 COPPICE_API std::string unknown_key(const Fields& fields, std::string_view key);
 
 }  // namespace coppice::sparsity::detail

@@ -36,7 +36,7 @@ TEST(Recipe, EveryFieldIsReachedByItsKey) {
       {"training.beta2", "0.99"},
       {"training.epsilon", "1e-07"},
       {"training.weight_decay", "0.002"},
-      {"training.seed", "18446744073709551615"},
+      {"training.seed", "9223372036854775807"},
       {"training.workers", "4"},
       {"training.record_every", "10"},
       {"sparse", "true"},
@@ -102,6 +102,8 @@ TEST(Recipe, SaysWhatAKeyTakes) {
                "[recipe] training.batch_size expects an integer of 1 or more; got '0'");
   expect_error([&] { set(recipe, "training.batch_size", "1e3"); },
                "[recipe] training.batch_size expects an integer of 1 or more; got '1e3'");
+  expect_error([&] { set(recipe, "training.seed", "9223372036854775808"); },
+               "[recipe] training.seed expects an integer of 0 or more; got '9223372036854775808'");
   expect_error([&] { set(recipe, "training.learning_rate", "nan"); },
                "[recipe] training.learning_rate expects a number of 0 or more; got 'nan'");
   expect_error([&] { set(recipe, "training.optimizer", "adam"); },

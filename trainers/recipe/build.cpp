@@ -62,14 +62,14 @@ std::vector<std::string> names(const Entries& entries) {
 std::vector<std::string> model_names() { return names(kModels); }
 
 std::shared_ptr<nn::Module> build_model(const Recipe& recipe) {
-  return kModels.at(sparsity::detail::word_index("[recipe] model.name", model_names(), recipe.model.name))
+  return kModels.at(sparsity::detail::word_index(model_names(), recipe.model.name, "[recipe] model.name "))
       .build(recipe);
 }
 
 std::vector<std::string> data_set_names() { return names(kDataSets); }
 
 TrainTest load_data(const DataOptions& data) {
-  return kDataSets.at(sparsity::detail::word_index("[recipe] data.set", data_set_names(), data.set)).load(data);
+  return kDataSets.at(sparsity::detail::word_index(data_set_names(), data.set, "[recipe] data.set ")).load(data);
 }
 
 std::unique_ptr<optim::Optimizer> build_optimizer(const TrainingOptions& training, const nn::Module& model) {

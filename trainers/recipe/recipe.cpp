@@ -1,6 +1,5 @@
 #include <coppice/trainers/recipe/recipe.h>
 
-#include <algorithm>
 #include <array>
 
 #include <coppice/core/error.h>
@@ -29,7 +28,7 @@ Field preset_field(Recipe& recipe) {
   words.insert(words.begin(), "custom");
   Field made = word_field("policy.preset", recipe.preset, std::move(words),
                           "where the policy starts from; density, distribution, dense_first and dense_last stay");
-  made.set = [&recipe, take = made.set](std::string_view text) {
+  made.assign = [&recipe, take = made.assign](std::string_view text) {
     take(text);
     detail::use_preset(recipe.policy, text);
   };
@@ -39,7 +38,7 @@ Field preset_field(Recipe& recipe) {
 /// Steps and epochs exclude each other: one above 0 puts the other to 0.
 Field length_field(std::string key, std::int64_t& value, std::int64_t& other, std::string help) {
   Field made = field(std::move(key), value, std::move(help), kCount);
-  made.set = [&value, &other, take = made.set](std::string_view text) {
+  made.assign = [&value, &other, take = made.assign](std::string_view text) {
     take(text);
     if (value > 0) other = 0;
   };
@@ -143,39 +142,42 @@ void validate(const Recipe& recipe) {
   if (recipe.sparse) recipe.policy.validate();
 }
 
-std::vector<Recipe> expand(const Recipe& recipe) {
+std::vector<detail::Variant> detail::variants(const std::vector<SweepAxis>& sweep) {
   std::size_t count = 1;
-  for (const SweepAxis& axis : recipe.sweep) {
+  for (const SweepAxis& axis : sweep) {
     COPPICE_CHECK(!axis.values.empty(), "[recipe] sweep.", axis.key, " expects at least one value; got none");
     count *= axis.values.size();
     COPPICE_CHECK(count <= kMostVariants, "[recipe] a sweep expects at most ", kMostVariants, " variants; got more");
   }
-  std::vector<Recipe> variants;
-  for (std::size_t number = 0; number < count && !recipe.sweep.empty(); ++number) {
-    Recipe variant = recipe;
-    variant.sweep.clear();
-    std::vector<std::size_t> chosen(recipe.sweep.size());
-    for (std::size_t a = recipe.sweep.size(), left = number; a-- > 0;) {
-      chosen[a] = left % recipe.sweep[a].values.size();
-      left /= recipe.sweep[a].values.size();
+  std::vector<Variant> all(count);
+  for (std::size_t number = 0; number < count; ++number) {
+    Variant& variant = all[number];
+    std::size_t block = count;  // variants that share the values of the axes so far
+    for (const SweepAxis& axis : sweep) {
+      const std::size_t outer = block;
+      block /= axis.values.size();
+      const std::string& value = axis.values[number % outer / block];
+      variant.settings.emplace_back(axis.key, value);
+      variant.label += variant.label.empty() ? "[" : ",";
+      variant.label += axis.key.substr(axis.key.find('.') + 1);
+      variant.label += '=';
+      variant.label += value;
     }
-    std::string settings;
-    for (std::size_t a = 0; a < recipe.sweep.size(); ++a) {
-      const SweepAxis& axis = recipe.sweep[a];
-      const std::string& value = axis.values[chosen[a]];
-      set(variant, axis.key, value);
-      settings += settings.empty() ? "[" : ",";
-      settings += axis.key.substr(axis.key.find('.') + 1);
-      settings += '=';
-      settings += value;
-    }
-    variant.name = recipe.name;
-    variant.name += settings;
-    variant.name += ']';
-    variants.push_back(std::move(variant));
+    if (!variant.label.empty()) variant.label += ']';
   }
-  if (recipe.sweep.empty()) variants.push_back(recipe);
-  return variants;
+  return all;
+}
+
+std::vector<Recipe> expand(const Recipe& recipe) {
+  std::vector<Recipe> recipes;
+  for (const detail::Variant& variant : detail::variants(recipe.sweep)) {
+    Recipe varied = recipe;
+    varied.sweep.clear();
+    varied.name += variant.label;
+    for (const auto& [key, value] : variant.settings) set(varied, key, value);
+    recipes.push_back(std::move(varied));
+  }
+  return recipes;
 }
 
 }  // namespace coppice::train

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -102,6 +103,19 @@ COPPICE_API void set(Recipe& recipe, std::string_view key, std::string_view valu
 
 /// Throws `[recipe] …` where fields contradict each other.
 COPPICE_API void validate(const Recipe& recipe);
+
+/// Reads a recipe from TOML. A key that no table gives keeps its default; `policy.preset` comes before the other keys
+/// of its table and `sparse` after them, wherever they stand. `[sweep]` gives lists of values by key. Untrusted input:
+/// bounded, and every mistake is one error that names file, line, column and the nearest key or what the key takes:
+/// `[recipe] mine.toml:7:1: unknown key 'policy.intervall'; did you mean 'policy.interval'?`.
+COPPICE_API Recipe read_recipe(const std::filesystem::path& file);
+/// The same from memory; `file` is for messages.
+COPPICE_API Recipe parse_recipe(std::string_view text, const std::string& file);
+
+/// Every field in TOML; parse_recipe gives the same recipe again.
+COPPICE_API std::string to_toml(const Recipe& recipe);
+/// Writes that, complete or not at all.
+COPPICE_API void write_recipe(const std::filesystem::path& file, const Recipe& recipe);
 
 /// The recipes of a sweep: every combination of its values, the last key varying fastest, each named after what it
 /// sets: `mine[interval=50,density=0.05]`. Without a sweep, the recipe itself. Throws `[recipe] …` above 1000 of them.
