@@ -8,7 +8,8 @@ namespace coppice::nn {
 
 BatchNorm2d::BatchNorm2d(std::int64_t channels, BatchNorm2dOptions options)
     : options_(options),
-      weight_(register_parameter("weight", options.affine ? Tensor::ones({channels}) : Tensor())),
+      weight_(
+          register_parameter("weight", options.affine ? Tensor::full({channels}, options.initial_weight) : Tensor())),
       bias_(register_parameter("bias", options.affine ? Tensor::zeros({channels}) : Tensor())),
       running_mean_(register_buffer("running_mean", Tensor::zeros({channels}))),
       running_var_(register_buffer("running_var", Tensor::ones({channels}))),
@@ -38,7 +39,7 @@ std::string BatchNorm2d::description() const {
 
 void BatchNorm2d::reset_parameters(std::uint64_t, const std::string&) {
   if (weight_.defined()) {
-    detail::copy_into(weight_, Tensor::ones_like(weight_));
+    detail::copy_into(weight_, Tensor::full(weight_.shape(), options_.initial_weight));
     detail::copy_into(bias_, Tensor::zeros_like(bias_));
   }
   running_mean_.zero_();

@@ -11,6 +11,7 @@ struct BatchNorm2dOptions {
   double eps = 1e-5;
   double momentum = 0.1;
   bool affine = true;
+  double initial_weight = 1.0;  ///< 0 makes a residual branch vanish at first
 };
 
 /// Batch normalisation over (n, c, h, w). Training: batch statistics, running ones updated; evaluation: running

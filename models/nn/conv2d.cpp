@@ -1,7 +1,9 @@
 #include <coppice/models/nn/conv2d.h>
 
+#include <cmath>
 #include <sstream>
 
+#include <coppice/core/tensor_impl.h>
 #include <coppice/models/nn/init.h>
 
 namespace coppice::nn {
@@ -23,10 +25,11 @@ void append(std::ostream& text, const char* name, const std::array<std::int64_t,
 Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::array<std::int64_t, 2> kernel_size,
                const Conv2dLayerOptions& options)
     : options_{options.stride, options.padding, options.dilation, options.groups},
+      init_(options.init),
       weight_(register_parameter("weight",
                                  Tensor::empty(weight_shape(in_channels, out_channels, kernel_size, options.groups)))),
       bias_(register_parameter("bias", options.bias ? Tensor::empty({out_channels}) : Tensor())) {
-  draw_default(weight_, bias_, 0, "");
+  if (options.draw) Conv2d::reset_parameters(0, "");
 }
 
 Tensor Conv2d::forward(const Tensor& input) { return conv2d(input, weight_, bias_, options_); }
@@ -44,7 +47,11 @@ std::string Conv2d::description() const {
 }
 
 void Conv2d::reset_parameters(std::uint64_t seed, const std::string& prefix) {
-  draw_default(weight_, bias_, seed, prefix);
+  if (init_ == ConvInit::Default) return draw_default(weight_, bias_, seed, prefix);
+  const Shape& shape = weight_.shape();
+  const auto fan_out = static_cast<double>(shape[0] * shape[2] * shape[3]);
+  draw_normal(weight_, std::sqrt(2.0 / fan_out), seed, prefix + "weight");
+  if (bias_.defined()) detail::copy_into(bias_, Tensor::zeros_like(bias_));
 }
 
 }  // namespace coppice::nn

@@ -7,13 +7,19 @@
 
 namespace coppice::nn {
 
-/// The options of ops/conv2d.h, pairs as (height, width), and whether there is a bias.
+/// How a convolution's weight is drawn: PyTorch's default (init.h), or as residual networks want it, normal with
+/// variance 2 / (out · kh · kw) (He et al., ICCV 2015, "fan out").
+enum class ConvInit : std::uint8_t { Default, KaimingFanOut };
+
+/// The options of ops/conv2d.h, pairs as (height, width), and what there is to draw.
 struct Conv2dLayerOptions {
   std::array<std::int64_t, 2> stride = {1, 1};
   std::array<std::int64_t, 2> padding = {0, 0};
   std::array<std::int64_t, 2> dilation = {1, 1};
   std::int64_t groups = 1;
   bool bias = true;
+  ConvInit init = ConvInit::Default;
+  bool draw = true;  ///< false: the constructor leaves the values unset, for nn::initialize or a checkpoint to set
 };
 
 /// Convolution with weight (out, in / groups, kh, kw), dense or Masked.
@@ -35,6 +41,7 @@ class COPPICE_API Conv2d : public Module {
 
  private:
   Conv2dOptions options_;
+  ConvInit init_;
   Tensor& weight_;
   Tensor& bias_;
 };

@@ -14,6 +14,9 @@ COPPICE_API std::int64_t fan_in(const Shape& weight);
 /// Generator::keyed(seed, name). The same position gets the same value whether the parameter is dense or Masked.
 COPPICE_API void draw_uniform(const Tensor& parameter, double bound, std::uint64_t seed, const std::string& name);
 
+/// The same with normal values of mean 0.
+COPPICE_API void draw_normal(const Tensor& parameter, double stddev, std::uint64_t seed, const std::string& name);
+
 /// PyTorch's default for Linear and Conv2d weights and biases, kaiming_uniform with a = √5: U(±1/√fan_in).
 COPPICE_API void draw_default(const Tensor& weight, const Tensor& bias, std::uint64_t seed, const std::string& prefix);
 

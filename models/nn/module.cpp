@@ -38,6 +38,40 @@ std::vector<NamedModule> Module::named_modules() {
   return modules;
 }
 
+Module* Module::find_module(std::string_view name) {
+  if (name.empty()) return this;
+  const auto [owner, last] = find_owner(name);
+  for (std::size_t i = 0; owner != nullptr && i < owner->children_.size(); ++i) {
+    if (owner->children_[i].first == last) return owner->children_[i].second.get();
+  }
+  return nullptr;
+}
+
+std::pair<Module*, std::string_view> Module::find_owner(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return {this, name};
+  return {dot == 0 ? nullptr : find_module(name.substr(0, dot)), name.substr(dot + 1)};
+}
+
+Module& Module::module(std::string_view name) {
+  Module* found = find_module(name);
+  COPPICE_CHECK(found != nullptr, "[Module] expects a module of ", description(), "; got the name \"", name, "\"");
+  return *found;
+}
+
+void Module::set_module(std::string_view name, std::shared_ptr<Module> module) {
+  COPPICE_CHECK(module != nullptr, "[Module] expects a module for \"", name, "\"; got null");
+  const auto [owner, last] = find_owner(name);
+  for (std::size_t i = 0; owner != nullptr && i < owner->children_.size(); ++i) {
+    auto& [child_name, child] = owner->children_[i];
+    if (child_name != last) continue;
+    module->train(child->is_training());
+    child = std::move(module);
+    return;
+  }
+  detail::fail("[Module] expects a module of ", description(), "; got the name \"", name, "\"");
+}
+
 void initialize(Module& module, std::uint64_t seed) {
   for (const NamedModule& entry : module.named_modules()) {
     entry.module->reset_parameters(seed, entry.name.empty() ? "" : entry.name + ".");
@@ -116,14 +150,7 @@ std::vector<Tensor> Module::parameters() const {
 }
 
 Tensor& Module::find_parameter(std::string_view name) {
-  Module* module = this;
-  std::string_view rest = name;
-  for (std::size_t dot = rest.find('.'); module != nullptr && dot != std::string_view::npos; dot = rest.find('.')) {
-    const auto child = std::find_if(module->children_.begin(), module->children_.end(),
-                                    [&](const auto& entry) { return entry.first == rest.substr(0, dot); });
-    module = child == module->children_.end() ? nullptr : child->second.get();
-    rest.remove_prefix(dot + 1);
-  }
+  const auto [module, rest] = find_owner(name);
   if (module != nullptr) {
     for (NamedTensor& entry : module->parameters_) {
       if (entry.name == rest && entry.tensor.defined()) return entry.tensor;

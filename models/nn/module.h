@@ -59,6 +59,12 @@ class COPPICE_API Module {
   /// This module and all below it, parents first.
   std::vector<NamedModule> named_modules();
   const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& children() const { return children_; }
+  /// The module of that dotted name below this one; itself for an empty name. Throws `[Module] …` when there is none.
+  Module& module(std::string_view name);
+  /// Puts `module` in place of the one of that dotted name, in its training or evaluation mode. Layers that find their
+  /// children by name, as Sequential and all networks of models/ do, use it from now on; one that keeps a pointer of
+  /// its own to a child does not see it.
+  void set_module(std::string_view name, std::shared_ptr<Module> module);
 
   // --- state
   /// Copies of all parameters and buffers; Masked ones as dense tensors with zeros where not alive. (PyTorch's shares
@@ -99,6 +105,10 @@ class COPPICE_API Module {
 
   void visit(const std::string& prefix, const Visit& body) const;
   Tensor& find_parameter(std::string_view name);
+  /// Null where there is none.
+  Module* find_module(std::string_view name);
+  /// What the last part of a dotted name belongs to, and that part.
+  std::pair<Module*, std::string_view> find_owner(std::string_view name);
   void add_child(const std::string& name, std::shared_ptr<Module> module);
   void check_new_name(const std::string& name) const;
 

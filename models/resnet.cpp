@@ -1,0 +1,161 @@
+#include <coppice/models/resnet.h>
+
+#include <sstream>
+#include <string>
+
+#include <coppice/models/nn/activation.h>
+#include <coppice/models/nn/batch_norm.h>
+#include <coppice/models/nn/conv2d.h>
+#include <coppice/models/nn/linear.h>
+#include <coppice/models/nn/pool.h>
+#include <coppice/models/nn/sequential.h>
+#include <coppice/ops/elementwise.h>
+
+namespace coppice::models {
+
+namespace {
+
+constexpr std::int64_t kBottleneckExpansion = 4;
+
+/// A convolution as all of them are here: padded to keep the size, without bias. Drawn once the network is whole.
+std::shared_ptr<nn::Conv2d> conv(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1) {
+  const std::int64_t padding = kernel / 2;
+  return std::make_shared<nn::Conv2d>(in, out, kernel,
+                                      nn::Conv2dLayerOptions{.stride = {stride, stride},
+                                                             .padding = {padding, padding},
+                                                             .bias = false,
+                                                             .init = nn::ConvInit::KaimingFanOut,
+                                                             .draw = false});
+}
+
+std::shared_ptr<nn::BatchNorm2d> norm(std::int64_t channels, double initial_weight = 1.0) {
+  return std::make_shared<nn::BatchNorm2d>(channels, nn::BatchNorm2dOptions{.initial_weight = initial_weight});
+}
+
+/// relu(branch(x) + shortcut(x)); children are named as in torchvision's BasicBlock and Bottleneck.
+class Block : public nn::Module {
+ public:
+  Block(ResNetBlock kind, std::int64_t in, std::int64_t width, std::int64_t stride, bool zero_init)
+      : kind_(kind), in_(in), out_(outputs(kind, width)), stride_(stride) {
+    const double last = zero_init ? 0.0 : 1.0;
+    if (kind == ResNetBlock::Basic) {
+      register_module("conv1", conv(in, width, 3, stride));
+      register_module("bn1", norm(width));
+      register_module("relu", std::make_shared<nn::ReLU>());
+      register_module("conv2", conv(width, width, 3));
+      register_module("bn2", norm(width, last));
+    } else {
+      register_module("conv1", conv(in, width, 1));
+      register_module("bn1", norm(width));
+      register_module("conv2", conv(width, width, 3, stride));
+      register_module("bn2", norm(width));
+      register_module("conv3", conv(width, out_, 1));
+      register_module("bn3", norm(out_, last));
+      register_module("relu", std::make_shared<nn::ReLU>());
+    }
+    if (stride != 1 || in != out_) {
+      auto downsample = std::make_shared<nn::Sequential>();
+      downsample->append(conv(in, out_, 1, stride)).append(norm(out_));
+      register_module("downsample", downsample);
+    }
+  }
+
+  static std::int64_t outputs(ResNetBlock kind, std::int64_t width) {
+    return kind == ResNetBlock::Basic ? width : width * kBottleneckExpansion;
+  }
+
+  Tensor forward(const Tensor& input) override {
+    Module& relu = module("relu");
+    Tensor branch = module("bn2")(module("conv2")(relu(module("bn1")(module("conv1")(input)))));
+    if (kind_ == ResNetBlock::Bottleneck) branch = module("bn3")(module("conv3")(relu(branch)));
+    const bool projects = stride_ != 1 || in_ != out_;
+    return relu(branch + (projects ? module("downsample")(input) : input));
+  }
+
+  std::string description() const override {
+    std::ostringstream text;
+    text << (kind_ == ResNetBlock::Basic ? "BasicBlock(" : "Bottleneck(") << in_ << ", " << out_;
+    if (stride_ != 1) text << ", stride=" << stride_;
+    text << ')';
+    return text.str();
+  }
+
+ private:
+  ResNetBlock kind_;
+  std::int64_t in_;
+  std::int64_t out_;
+  std::int64_t stride_;
+};
+
+class ResNet : public nn::Module {
+ public:
+  ResNet(ResNetBlock block, std::array<std::int64_t, 4> blocks, const ResNetOptions& options)
+      : has_pool_(options.stem == ResNetStem::Large) {
+    register_module("conv1", has_pool_ ? conv(options.input_channels, options.width, 7, 2)
+                                       : conv(options.input_channels, options.width, 3));
+    register_module("bn1", norm(options.width));
+    register_module("relu", std::make_shared<nn::ReLU>());
+    if (has_pool_) {
+      const MaxPool2dOptions pool{.stride = std::array<std::int64_t, 2>{2, 2}, .padding = {1, 1}};
+      register_module("maxpool", std::make_shared<nn::MaxPool2d>(3, pool));
+    }
+    std::int64_t in = options.width;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      COPPICE_CHECK(blocks[i] >= 1, "[resnet] expects at least one block in every stage; got ", blocks[i]);
+      const std::int64_t width = options.width << i;
+      auto stage = std::make_shared<nn::Sequential>();
+      for (std::int64_t b = 0; b < blocks[i]; ++b) {
+        const std::int64_t stride = i > 0 && b == 0 ? 2 : 1;
+        stage->append(std::make_shared<Block>(block, in, width, stride, options.zero_init_residual));
+        in = Block::outputs(block, width);
+      }
+      std::string name = "layer";
+      name += std::to_string(i + 1);
+      register_module(name, stage);
+    }
+    register_module("avgpool", std::make_shared<nn::AdaptiveAvgPool2d>(std::array<std::int64_t, 2>{1, 1}));
+    register_module("fc", std::make_shared<nn::Linear>(in, options.num_classes));
+  }
+
+  Tensor forward(const Tensor& input) override {
+    Tensor x = module("relu")(module("bn1")(module("conv1")(input)));
+    if (has_pool_) x = module("maxpool")(x);
+    for (const char* stage : {"layer1", "layer2", "layer3", "layer4"}) x = module(stage)(x);
+    return module("fc")(module("avgpool")(x).flatten(1));
+  }
+
+  std::string description() const override { return "ResNet"; }
+
+ private:
+  bool has_pool_;
+};
+
+}  // namespace
+
+std::shared_ptr<nn::Module> resnet(ResNetBlock block, std::array<std::int64_t, 4> blocks,
+                                   const ResNetOptions& options) {
+  COPPICE_CHECK(options.num_classes >= 1 && options.input_channels >= 1 && options.width >= 1,
+                "[resnet] expects at least one class, input channel and channel; got ", options.num_classes, ", ",
+                options.input_channels, " and ", options.width);
+  auto model = std::make_shared<ResNet>(block, blocks, options);
+  if (options.draw) nn::initialize(*model, options.seed);
+  return model;
+}
+
+std::shared_ptr<nn::Module> resnet18(const ResNetOptions& options) {
+  return resnet(ResNetBlock::Basic, {2, 2, 2, 2}, options);
+}
+std::shared_ptr<nn::Module> resnet34(const ResNetOptions& options) {
+  return resnet(ResNetBlock::Basic, {3, 4, 6, 3}, options);
+}
+std::shared_ptr<nn::Module> resnet50(const ResNetOptions& options) {
+  return resnet(ResNetBlock::Bottleneck, {3, 4, 6, 3}, options);
+}
+std::shared_ptr<nn::Module> resnet101(const ResNetOptions& options) {
+  return resnet(ResNetBlock::Bottleneck, {3, 4, 23, 3}, options);
+}
+std::shared_ptr<nn::Module> resnet152(const ResNetOptions& options) {
+  return resnet(ResNetBlock::Bottleneck, {3, 8, 36, 3}, options);
+}
+
+}  // namespace coppice::models
