@@ -17,6 +17,7 @@ namespace {
 /// Wall clock and this thread's processor time, while running.
 class Stopwatch {
  public:
+  Stopwatch(double wall_seconds, double cpu_seconds) : wall_seconds_(wall_seconds), cpu_seconds_(cpu_seconds) {}
   void start() {
     wall_ = std::chrono::steady_clock::now();
     cpu_ = thread_seconds();
@@ -37,8 +38,8 @@ class Stopwatch {
 
   std::chrono::steady_clock::time_point wall_;
   double cpu_ = 0.0;
-  double wall_seconds_ = 0.0;
-  double cpu_seconds_ = 0.0;
+  double wall_seconds_;
+  double cpu_seconds_;
 };
 
 /// Rows of `logits` whose first largest element is at the label's column.
@@ -54,28 +55,24 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
   return correct;
 }
 
-/// Sums of loss and hits over images.
-struct Tally {
-  double loss = 0.0;
-  std::int64_t correct = 0;
-  std::int64_t count = 0;
+void add(Tally& tally, const Tensor& mean_loss, const Tensor& logits, const Tensor& labels) {
+  const std::int64_t images = labels.numel();
+  tally.loss += mean_loss.item<double>() * static_cast<double>(images);
+  tally.correct += count_correct(logits, labels);
+  tally.count += images;
+}
 
-  void add(const Tensor& mean_loss, const Tensor& logits, const Tensor& labels) {
-    const std::int64_t images = labels.numel();
-    loss += mean_loss.item<double>() * static_cast<double>(images);
-    correct += count_correct(logits, labels);
-    count += images;
-  }
-  Evaluation result() const {
-    const auto images = static_cast<double>(std::max<std::int64_t>(count, 1));
-    return {.loss = loss / images, .accuracy = static_cast<double>(correct) / images, .count = count};
-  }
-};
+Evaluation means(const Tally& tally) {
+  const auto images = static_cast<double>(std::max<std::int64_t>(tally.count, 1));
+  return {.loss = tally.loss / images, .accuracy = static_cast<double>(tally.correct) / images, .count = tally.count};
+}
 
-/// Serves batches without end, epoch after epoch.
+/// Serves batches without end, epoch after epoch, from the one of step `first`.
 class EndlessBatches {
  public:
-  explicit EndlessBatches(DataLoader& loader) : loader_(loader) { loader_.start(0); }
+  EndlessBatches(DataLoader& loader, std::int64_t first) : loader_(loader), epoch_(first / loader.batches()) {
+    loader_.start(epoch_, first % loader_.batches());
+  }
   Batch next() {
     std::optional<Batch> batch = loader_.next();
     if (!batch) {
@@ -87,7 +84,7 @@ class EndlessBatches {
 
  private:
   DataLoader& loader_;
-  std::int64_t epoch_ = 0;
+  std::int64_t epoch_;
 };
 
 }  // namespace
@@ -110,10 +107,10 @@ Evaluation evaluate(nn::Module& model, std::shared_ptr<const ExampleSource> sour
   loader.start(0);
   while (const std::optional<Batch> batch = loader.next()) {
     const Tensor logits = model(batch->images);
-    tally.add(cross_entropy(logits, batch->labels), logits, batch->labels);
+    add(tally, cross_entropy(logits, batch->labels), logits, batch->labels);
   }
   model.train(training);
-  return tally.result();
+  return means(tally);
 }
 
 FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader, sparsity::MaskController* controller,
@@ -121,31 +118,41 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
   COPPICE_CHECK(options.steps >= 0, "[fit] expects steps >= 0; got ", options.steps);
   const std::int64_t record_every = options.record_every > 0 ? options.record_every : loader.batches();
 
-  FitResult result;
-  Stopwatch watch;
-  Tally tally;
-  EndlessBatches batches(loader);
-  model.train();
-  cpu_allocator().reset_peak();
+  FitResult result = options.resume ? *options.resume : FitResult{};
+  result.stopped = false;
+  COPPICE_CHECK(result.steps >= 0 && result.steps <= options.steps, "[fit] expects to resume within ", options.steps,
+                " steps; got ", result.steps);
+  Stopwatch watch(result.seconds, result.cpu_seconds);
+  EndlessBatches batches(loader, result.steps);
+  bool exploring = controller && controller->decide(result.steps).exploring;
+  std::int64_t saved_at = -1;
   FlopScope flops;
-  bool exploring = false;
   const auto note_peak = [&] {
     std::int64_t& peak = exploring ? result.exploration_peak_bytes : result.exploitation_peak_bytes;
     peak = std::max(peak, cpu_allocator().stats().peak);
     result.peak_bytes = std::max(result.peak_bytes, peak);
     cpu_allocator().reset_peak();
   };
-  // Evaluation is no training: what it counts and allocates is taken out by accounting before and resetting after it.
-  const auto account = [&] {
-    for (std::size_t phase = 0; phase < flops.count().dense.size(); ++phase) {
-      result.flops.dense[phase] += flops.count().dense[phase];
-      result.flops.effective[phase] += flops.count().effective[phase];
-    }
-    flops.reset();
+  // Evaluating and saving are no training: what they take lies between pause and go_on.
+  const auto pause = [&] {
+    watch.stop();
     note_peak();
+    result.seconds = watch.wall_seconds();
+    result.cpu_seconds = watch.cpu_seconds();
   };
-  watch.start();
-  for (std::int64_t step = 0; step < options.steps; ++step) {
+  const auto go_on = [&] {
+    flops.reset();
+    cpu_allocator().reset_peak();
+    watch.start();
+  };
+  const auto save = [&] {
+    if (options.on_checkpoint && result.steps != saved_at) options.on_checkpoint(result);
+    saved_at = result.steps;
+  };
+
+  model.train();
+  go_on();
+  for (std::int64_t step = result.steps; step < options.steps; ++step) {
     if (options.stop && options.stop->load(std::memory_order_relaxed)) {
       result.stopped = true;
       break;
@@ -162,7 +169,7 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
       const Tensor logits = model(batch.images);
       const Tensor loss = cross_entropy(logits, batch.labels);
       loss.backward();
-      tally.add(loss, logits, batch.labels);
+      add(result.since_record, loss, logits, batch.labels);
     }
     if (controller) {
       controller->end_step(step, optimizer);
@@ -170,32 +177,38 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
       optimizer.step();
     }
     result.steps = step + 1;
+    // Step by step, so that the sum does not depend on where training paused.
+    for (std::size_t phase = 0; phase < flops.count().dense.size(); ++phase) {
+      result.flops.dense[phase] += flops.count().dense[phase];
+      result.flops.effective[phase] += flops.count().effective[phase];
+    }
+    flops.reset();
 
     if (result.steps % record_every == 0 || result.steps == options.steps) {
-      watch.stop();
-      account();
-      const Evaluation mean = tally.result();
+      pause();
+      const Evaluation mean = means(result.since_record);
       EpochRecord record{.step = result.steps,
                          .epoch = static_cast<double>(result.steps) / static_cast<double>(loader.batches()),
                          .learning_rate = optimizer.lr(),
                          .loss = mean.loss,
                          .accuracy = mean.accuracy,
-                         .seconds = watch.wall_seconds(),
+                         .seconds = result.seconds,
                          .effective_flops = result.flops.total_effective()};
       if (options.validate && !exploring) record.validation = options.validate();
       result.records.push_back(record);
-      tally = {};
-      flops.reset();
-      cpu_allocator().reset_peak();
-      watch.start();
+      result.since_record = {};
+      go_on();
+    }
+    if (options.checkpoint_every > 0 && result.steps % options.checkpoint_every == 0) {
+      pause();
+      save();
+      go_on();
     }
     if (options.on_step) options.on_step(result.steps);
   }
-  watch.stop();
-  account();
+  pause();
+  save();
   optimizer.set_lr_factor(1.0);
-  result.seconds = watch.wall_seconds();
-  result.cpu_seconds = watch.cpu_seconds();
   return result;
 }
 

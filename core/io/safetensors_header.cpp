@@ -183,6 +183,7 @@ void check_layout(std::vector<SafetensorsEntry>& entries, std::uint64_t data_byt
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, const std::string& file) {
+  COPPICE_CHECK(json.find('\0') == json.npos, "[safetensors] ", file, ": header must be text; got a NUL byte");
   HeaderReader reader(file);
   nlohmann::json::sax_parse(json, &reader);
   SafetensorsHeader header = reader.take();
