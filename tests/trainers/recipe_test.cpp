@@ -6,6 +6,7 @@
 #include <set>
 
 #include <coppice/trainers/recipe/build.h>
+#include <coppice/trainers/recipe/recipe_data.h>
 
 #include "tests/error_of.h"
 
@@ -22,6 +23,10 @@ TEST(Recipe, EveryFieldIsReachedByItsKey) {
       {"data.validation_images", "40"},
       {"model.name", "mnist_cnn"},
       {"model.widths", "784,20,10"},
+      {"model.stem", "small"},
+      {"model.width", "16"},
+      {"model.classes", "7"},
+      {"model.channels", "3"},
       {"model.weights", "start.safetensors"},
       {"training.epochs", "3"},
       {"training.batch_size", "32"},
@@ -135,16 +140,46 @@ TEST(Build, MakesWhatTheRecipeNames) {
   for (const std::string& name : model_names()) {
     Recipe recipe;
     set(recipe, "model.name", name);
+    recipe.model.width = 2;
+    recipe.model.classes = 10;
+    recipe.model.channels = 1;
     const Tensor logits = (*build_model(recipe))(Tensor::zeros({2, 1, 28, 28}));
     EXPECT_EQ(logits.shape(), (Shape{2, 10})) << name;
   }
   Recipe recipe;
   recipe.model.name = "mpl";
   expect_error([&] { build_model(recipe); },
-               "[recipe] model.name expects one of mlp, mnist_cnn; got 'mpl'; did you mean 'mlp'?");
-  const TrainTest data = load_data({.train_images = 20, .test_images = 10});
-  EXPECT_EQ(data.train.size(), 20);
-  EXPECT_EQ(data.test.size(), 10);
+               "[recipe] model.name expects one of mlp, mnist_cnn, resnet18, resnet34, resnet50, resnet101, resnet152; "
+               "got 'mpl'; did you mean 'mlp'?");
+  recipe.model.name = "resnet18";
+  expect_error([&] { build_model(recipe); },
+               "[recipe] resnet18 expects model.classes and model.channels above 0; got 0 and 0");
+}
+
+TEST(RecipeData, SplitsWhatTheRecipeNames) {
+  Recipe recipe;
+  recipe.data = {.train_images = 50, .test_images = 10, .validation_images = 8};
+  recipe.training.seed = 3;
+  const RecipeData data = load_data(recipe);
+  EXPECT_EQ(data.train->size(), 50);
+  EXPECT_EQ(data.test->size(), 10);
+  EXPECT_EQ(data.test_positions.size(), 10U);
+  EXPECT_EQ(data.split.train.size(), 42U);
+  EXPECT_EQ(data.split.validation, split(50, 8, 3).validation);
+  const Normalisation expected = measure_normalisation(*data.train, data.split.train);
+  EXPECT_EQ(data.normalisation.mean, expected.mean);
+  complete(recipe, data);
+  EXPECT_EQ(recipe.model.classes, 10);
+  EXPECT_EQ(recipe.model.channels, 1);
+  recipe.model.classes = 12;
+  complete(recipe, data);
+  EXPECT_EQ(recipe.model.classes, 12);
+  EXPECT_EQ(data.digest, load_data(recipe).digest);
+  recipe.data.test_images = 20;
+  EXPECT_NE(data.digest, load_data(recipe).digest);
+  recipe.data.set = "mnist";
+  expect_error([&] { load_data(recipe); },
+               "[recipe] data.set mnist expects data.path, the directory of its four idx files; got none");
 }
 
 TEST(Build, WarmsUpThenFalls) {

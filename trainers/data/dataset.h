@@ -15,8 +15,8 @@ struct SourceFile {
   std::string sha256{};
 };
 
-/// Labelled images in memory: `images` (n, height, width), grey, or (n, channels, height, width), and `labels` (n), both
-/// u8.
+/// Labelled images in memory: `images` (n, height, width), grey, or (n, channels, height, width), and `labels` (n),
+/// both u8.
 struct Dataset {
   std::string name{};
   int classes = 0;

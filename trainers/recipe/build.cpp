@@ -6,12 +6,11 @@
 #include <coppice/core/error.h>
 #include <coppice/models/mlp.h>
 #include <coppice/models/mnist_cnn.h>
+#include <coppice/models/resnet.h>
 #include <coppice/ops/optim/adamw.h>
 #include <coppice/ops/optim/schedule.h>
 #include <coppice/ops/optim/sgd.h>
 #include <coppice/sparsity/field.h>
-#include <coppice/trainers/data/digits.h>
-#include <coppice/trainers/data/mnist.h>
 
 namespace coppice::train {
 namespace {
@@ -20,6 +19,18 @@ struct Model {
   const char* name;
   std::shared_ptr<nn::Module> (*build)(const Recipe& recipe);
 };
+
+template <auto network>
+std::shared_ptr<nn::Module> build_resnet(const Recipe& recipe) {
+  const ModelOptions& model = recipe.model;
+  COPPICE_CHECK(model.classes > 0 && model.channels > 0, "[recipe] ", model.name,
+                " expects model.classes and model.channels above 0; got ", model.classes, " and ", model.channels);
+  return network({.num_classes = model.classes,
+                  .stem = model.stem,
+                  .input_channels = model.channels,
+                  .width = model.width,
+                  .seed = recipe.training.seed});
+}
 
 constexpr std::array kModels{
     Model{"mlp",
@@ -30,46 +41,24 @@ constexpr std::array kModels{
           [](const Recipe& recipe) -> std::shared_ptr<nn::Module> {
             return models::mnist_cnn({.input_channels = 1, .seed = recipe.training.seed});
           }},
+    Model{"resnet18", build_resnet<models::resnet18>},
+    Model{"resnet34", build_resnet<models::resnet34>},
+    Model{"resnet50", build_resnet<models::resnet50>},
+    Model{"resnet101", build_resnet<models::resnet101>},
+    Model{"resnet152", build_resnet<models::resnet152>},
 };
-
-struct DataSet {
-  const char* name;
-  TrainTest (*load)(const DataOptions& data);
-};
-
-constexpr std::array kDataSets{
-    DataSet{"digits",
-            [](const DataOptions& data) -> TrainTest {
-              return {.train = digits(data.train_images), .test = digits(data.test_images, {}, Part::Test)};
-            }},
-    DataSet{"mnist",
-            [](const DataOptions& data) {
-              COPPICE_CHECK(!data.path.empty(),
-                            "[recipe] data.set mnist expects data.path, the directory of its four idx files; got none");
-              return mnist(data.path);
-            }},
-};
-
-template <class Entries>
-std::vector<std::string> names(const Entries& entries) {
-  std::vector<std::string> all;
-  for (const auto& entry : entries) all.emplace_back(entry.name);
-  return all;
-}
 
 }  // namespace
 
-std::vector<std::string> model_names() { return names(kModels); }
+std::vector<std::string> model_names() {
+  std::vector<std::string> all;
+  for (const Model& model : kModels) all.emplace_back(model.name);
+  return all;
+}
 
 std::shared_ptr<nn::Module> build_model(const Recipe& recipe) {
   return kModels.at(sparsity::detail::word_index(model_names(), recipe.model.name, "[recipe] model.name "))
       .build(recipe);
-}
-
-std::vector<std::string> data_set_names() { return names(kDataSets); }
-
-TrainTest load_data(const DataOptions& data) {
-  return kDataSets.at(sparsity::detail::word_index(data_set_names(), data.set, "[recipe] data.set ")).load(data);
 }
 
 std::unique_ptr<optim::Optimizer> build_optimizer(const TrainingOptions& training, const nn::Module& model) {

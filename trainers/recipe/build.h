@@ -9,20 +9,16 @@
 #include <coppice/core/export.h>
 #include <coppice/models/nn/module.h>
 #include <coppice/ops/optim/optimizer.h>
-#include <coppice/trainers/data/dataset.h>
 #include <coppice/trainers/recipe/recipe.h>
 
 /// From a recipe to the objects of a training.
 namespace coppice::train {
 
 /// The names `model.name` takes, and the network of one with its weights drawn by `training.seed`. The file of
-/// `model.weights` is the caller's to load.
+/// `model.weights` is the caller's to load. A resnet needs its classes and channels: complete (recipe_data.h) sets
+/// them.
 COPPICE_API std::vector<std::string> model_names();
 COPPICE_API std::shared_ptr<nn::Module> build_model(const Recipe& recipe);
-
-/// The names `data.set` takes, and the data of one.
-COPPICE_API std::vector<std::string> data_set_names();
-COPPICE_API TrainTest load_data(const DataOptions& data);
 
 /// Over the model's parameters, in two groups: what decays and what does not.
 COPPICE_API std::unique_ptr<optim::Optimizer> build_optimizer(const TrainingOptions& training, const nn::Module& model);

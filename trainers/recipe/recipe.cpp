@@ -6,6 +6,7 @@
 #include <coppice/sparsity/policy_fields.h>
 #include <coppice/trainers/recipe/build.h>
 #include <coppice/trainers/recipe/fields.h>
+#include <coppice/trainers/recipe/recipe_data.h>
 
 namespace coppice::train {
 namespace {
@@ -20,6 +21,7 @@ using sparsity::detail::word_field;
 constexpr std::size_t kMostVariants = 1000;
 constexpr std::array<std::string_view, 2> kOptimizers = {"sgd", "adamw"};
 constexpr std::array<std::string_view, 3> kSchedules = {"constant", "cosine", "linear"};
+constexpr std::array<std::string_view, 2> kStems = {"large", "small"};
 constexpr Bounds kCount{.least = 0.0};
 constexpr Bounds kPositive{.least = 1.0};
 
@@ -72,6 +74,10 @@ Fields detail::fields_of(Recipe& recipe) {
 
       word_field("model.name", model.name, model_names(), "what to train"),
       field("model.widths", model.widths, "of an mlp, input and output included", kPositive),
+      field("model.stem", model.stem, kStems, "of a resnet: for images of about 224 or of about 32 pixels"),
+      field("model.width", model.width, "of a resnet: channels of its first stage", kPositive),
+      field("model.classes", model.classes, "of a resnet; 0: as many as the data has", kCount),
+      field("model.channels", model.channels, "of a resnet's images; 0: as many as the data has", kCount),
       field("model.weights", model.weights, "a safetensors file to start from; empty: drawn by the seed"),
 
       length_field("training.steps", training.steps, training.epochs, "length in steps; instead of epochs"),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <coppice/core/export.h>
+#include <coppice/models/resnet.h>
 #include <coppice/sparsity/policy.h>
 
 namespace coppice::train {
@@ -25,6 +26,10 @@ struct DataOptions {
 struct ModelOptions {
   std::string name = "mlp";                                ///< a name of model_names()
   std::vector<std::int64_t> widths = {784, 300, 100, 10};  ///< of an mlp, input and output included
+  models::ResNetStem stem = models::ResNetStem::Large;     ///< of a resnet
+  std::int64_t width = 64;                                 ///< of a resnet: channels of its first stage
+  std::int64_t classes = 0;                                ///< of a resnet; 0: as many as the data has
+  std::int64_t channels = 0;                               ///< of a resnet's images; 0: as many as the data has
   std::string weights{};  ///< a safetensors file to start from; empty: drawn by the seed
 };
 
