@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include <coppice/core/io/safetensors.h>
@@ -12,9 +13,12 @@ Tensor bits_of(const Mask& mask);
 /// The inverse, for a shape and pattern known otherwise. Throws `'entry' expects …`.
 Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& entry, Pattern pattern = {});
 
+/// As load_safetensors, but the entries of a masked view stay apart.
+COPPICE_API Safetensors load_parts(const std::filesystem::path& file);
+
 /// `content` with every Masked tensor replaced by the entries of its masked view (core/io/safetensors.h).
-Safetensors split_masked(const Safetensors& content, const std::string& file);
+COPPICE_API Safetensors split_masked(const Safetensors& content, const std::string& file);
 /// The inverse: Masked tensors made of the entries that the metadata names; checks everything they say.
-Safetensors join_masked(Safetensors content, const std::string& file);
+COPPICE_API Safetensors join_masked(Safetensors content, const std::string& file);
 
 }  // namespace coppice::detail

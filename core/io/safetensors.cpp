@@ -74,7 +74,7 @@ void save_safetensors(const std::filesystem::path& file, const Safetensors& cont
   out.commit();
 }
 
-Safetensors load_safetensors(const std::filesystem::path& file) {
+Safetensors detail::load_parts(const std::filesystem::path& file) {
   const std::string name = file.string();
   std::error_code failure;
   COPPICE_CHECK(std::filesystem::is_regular_file(file, failure), "[safetensors] ", name, ": must be a file");
@@ -102,7 +102,11 @@ Safetensors load_safetensors(const std::filesystem::path& file) {
     if (entry.dtype == kBool) check_booleans(tensor, entry.name, name);
     content.tensors.emplace(entry.name, tensor);
   }
-  return detail::join_masked(std::move(content), name);
+  return content;
+}
+
+Safetensors load_safetensors(const std::filesystem::path& file) {
+  return detail::join_masked(detail::load_parts(file), file.string());
 }
 
 }  // namespace coppice

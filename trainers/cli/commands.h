@@ -18,5 +18,6 @@ struct Context {
 
 void add_reproduce(CLI::App& app, Context& context);
 void add_data(CLI::App& app, Context& context);
+void add_inspect(CLI::App& app, Context& context);
 
 }  // namespace coppice::train::cli

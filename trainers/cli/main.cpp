@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   coppice::train::cli::Context context{.command_line = join(argc, argv), .stop = &stop_asked, .run = {}};
   coppice::train::cli::add_reproduce(app, context);
   coppice::train::cli::add_data(app, context);
+  coppice::train::cli::add_inspect(app, context);
 
   try {
     app.parse(argc, argv);
