@@ -100,7 +100,8 @@ void print(std::ostream& out, const std::vector<Row>& rows) {
 std::string to_text(const Inspection& inspection) {
   std::ostringstream out;
   out << inspection.file << ": " << inspection.format << ", " << size_text(inspection.bytes);
-  if (!inspection.tensors.empty()) out << ", " << inspection.tensors.size() << " tensors";
+  const std::size_t count = inspection.tensors.size();
+  if (count > 0) out << ", " << count << (count == 1 ? " tensor" : " tensors");
   out << '\n';
   std::size_t widest = 0;
   for (const auto& [key, value] : inspection.metadata) widest = std::max(widest, shown(key).size());
