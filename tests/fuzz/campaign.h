@@ -21,10 +21,11 @@ struct Campaign {
   std::int64_t per_byte = 0;
   /// How many different errors must show up (numbers and quoted names apart): which checks the cases reach.
   int kinds_of_error = 0;
+  std::int64_t cases = 100'000;
 };
 
-/// Runs 100,000 cases (5,000 under a sanitizer) and expects of them: only accepted or refused by an Error; memory
-/// within the bound; ten seconds of processor time for none; a tenth accepted, and a tenth refused. With
+/// Runs the cases (a twentieth of them under a sanitizer) and expects of each: accepted or refused by an Error, within
+/// the bound on memory and ten seconds of processor time; and of all: a tenth accepted, a tenth refused. With
 /// COPPICE_FUZZ_CASE=<number> in the environment it runs that one and keeps it as `<format>-<number>.bin`.
 void run(const Campaign& campaign);
 

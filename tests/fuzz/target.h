@@ -14,5 +14,8 @@ std::string idx(std::string_view bytes);
 std::string npy(std::string_view bytes);
 std::string png(std::string_view bytes);
 std::string jpeg(std::string_view bytes);
+std::string recipe(std::string_view bytes);
+std::string results(std::string_view bytes);
+std::string checkpoint(std::string_view bytes);
 
 }  // namespace coppice::fuzz

@@ -3,8 +3,12 @@
 #include <span>
 
 #include <coppice/core/error.h>
+#include <coppice/trainers/checkpoint.h>
 #include <coppice/trainers/data/image.h>
+#include <coppice/trainers/recipe/recipe.h>
+#include <coppice/trainers/results.h>
 
+#include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/target.h"
 
 namespace coppice::fuzz {
@@ -31,6 +35,20 @@ std::string png(std::string_view bytes) {
 
 std::string jpeg(std::string_view bytes) {
   return error_of([&] { train::decode_jpeg(as_bytes(bytes), "bytes"); });
+}
+
+std::string recipe(std::string_view bytes) {
+  return error_of([&] { train::parse_recipe(bytes, "bytes"); });
+}
+
+std::string results(std::string_view bytes) {
+  return error_of([&] { train::results_from_json(bytes); });
+}
+
+std::string checkpoint(std::string_view bytes) {
+  static MemoryFile file;
+  file.assign(bytes);
+  return error_of([&] { train::load_checkpoint(file.path()); });
 }
 
 }  // namespace coppice::fuzz
