@@ -229,6 +229,7 @@ void save_results(const std::filesystem::path& directory, const Results& results
   std::filesystem::create_directories(directory);
   save_text(directory / "results.json", to_json(results));
   save_text(directory / "results.csv", to_csv(summarise(results)));
+  if (!results.recipe.empty()) save_text(directory / "recipe.resolved.toml", results.recipe);
 }
 
 }  // namespace coppice::train

@@ -113,6 +113,7 @@ struct Results {
   std::string paper{};
   std::string scale{};
   std::string command{};
+  std::string recipe{};  ///< resolved, as TOML: what the command and the files it named came to
   bool interrupted = false;
   int seeds = 0;
   int jobs = 0;
@@ -145,7 +146,8 @@ COPPICE_API std::string to_json(const Results& results);
 /// Reads schema versions 1 and 2. Throws `[results] …` when the text is no such file or its schema is newer.
 COPPICE_API Results results_from_json(std::string_view text);
 
-/// Writes `results.json` and `results.csv` into `directory`, each complete or not at all.
+/// Writes `results.json`, `results.csv` and, where there is a recipe, `recipe.resolved.toml` into `directory`, each
+/// complete or not at all.
 COPPICE_API void save_results(const std::filesystem::path& directory, const Results& results);
 
 }  // namespace coppice::train

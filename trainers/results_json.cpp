@@ -241,6 +241,7 @@ Results decode(const Json& json) {
   json.at("threads_per_run").get_to(results.threads_per_run);
   json.at("wall_seconds").get_to(results.wall_seconds);
   results.options = pairs_of(json.at("options"));
+  results.recipe = json.value("recipe", "");
   results.methods = pairs_of(json.value("methods", Json::object()));
   results.environment = decode_environment(json.at("environment"));
   const Json& data = json.at("data");
@@ -269,6 +270,7 @@ std::string to_json(const Results& results) {
                {"threads_per_run", results.threads_per_run},
                {"wall_seconds", results.wall_seconds},
                {"options", object_of(results.options)},
+               {"recipe", results.recipe},
                {"methods", object_of(results.methods)},
                {"environment", encode(results.environment)},
                {"data",

@@ -12,6 +12,7 @@
 #include <coppice/trainers/data/mnist.h>
 #include <coppice/trainers/job_queue.h>
 #include <coppice/trainers/reactivation/run.h>
+#include <coppice/trainers/reactivation/settings.h>
 
 namespace coppice::train::reactivation {
 namespace {
@@ -28,7 +29,7 @@ struct Item {
 };
 
 Training resolve(const Options& options) {
-  Training training = reactivation::training(options.scale);
+  Training training = options.training ? *options.training : reactivation::training(options.scale);
   if (options.seeds > 0) training.seeds = options.seeds;
   if (!options.sparsities.empty()) training.sparsities = options.sparsities;
   for (const double sparsity : training.sparsities) {
@@ -39,14 +40,16 @@ Training resolve(const Options& options) {
 
 TrainTest load(const Training& training, const Options& options) {
   if (training.dataset == "mnist") {
-    COPPICE_CHECK(!options.data.empty(), "[reactivation] scale ", options.scale,
-                  " trains on MNIST; name the directory of its four idx files with --data DIR or COPPICE_DATA");
+    COPPICE_CHECK(!options.data.empty(),
+                  "[reactivation] trains on MNIST at this scale; name the directory of its four idx files with --data "
+                  "DIR or COPPICE_DATA");
     return mnist(options.data);
   }
   return {.train = digits(training.train_images), .test = digits(training.test_images, {}, Part::Test)};
 }
 
-/// The rows asked for in the order of the table; a stretched one brings what it is derived from.
+/// The rows asked for in the order of the table; a stretched one brings what it is derived from. Added rows are asked
+/// for by being added.
 std::vector<Method> chosen_methods(const Options& options) {
   std::vector<std::string> names = options.methods;
   for (const std::string& name : options.methods) {
@@ -56,19 +59,8 @@ std::vector<Method> chosen_methods(const Options& options) {
   for (const Method& row : methods()) {
     if (names.empty() || std::find(names.begin(), names.end(), row.name) != names.end()) chosen.push_back(row);
   }
+  chosen.insert(chosen.end(), options.added.begin(), options.added.end());
   return chosen;
-}
-
-void apply_settings(const Method& row, const Options& options, sparsity::MaskPolicy& policy) {
-  for (const auto& [key, value] : options.set) {
-    const std::size_t dot = key.find('.');
-    COPPICE_CHECK(dot != std::string::npos,
-                  "[reactivation] expects --set policy.FIELD=VALUE or METHOD.FIELD=VALUE; got ", key, "=", value);
-    const std::string whose = key.substr(0, dot);
-    if (whose != "policy") method(whose);
-    if (whose == "policy" || whose == row.name) policy.set(key.substr(dot + 1), value);
-  }
-  policy.validate();
 }
 
 /// Training FLOPs of a policy's mean step over those of a dense step.
@@ -92,6 +84,8 @@ class Reproduction {
         training_(resolve(options)),
         data_(load(training_, options)),
         jobs_(options.jobs > 0 ? options.jobs : num_threads()) {
+    check_settings(options);
+    check_training();
     const std::int64_t in_split = data_.train.size() - training_.validation_images;
     COPPICE_CHECK(options.steps == 0 || options.epochs == 0, "[reactivation] expects steps or epochs, not both");
     if (options.steps > 0) training_.steps = options.steps;
@@ -123,6 +117,23 @@ class Reproduction {
   }
 
  private:
+  void check_training() const {
+    const std::vector<std::int64_t>& widths = training_.widths;
+    const std::int64_t pixels = data_.train.height() * data_.train.width();
+    COPPICE_CHECK(widths.size() >= 2 && widths.front() == pixels && widths.back() == data_.train.classes,
+                  "[reactivation] expects widths from ", pixels, ", the pixels, to ", data_.train.classes,
+                  ", the classes; got ", training_.network());
+    const std::vector<Method> rows = chosen_methods(options_);
+    const bool narrows =
+        std::any_of(rows.begin(), rows.end(), [](const Method& row) { return row.kind == Kind::SmallDense; });
+    COPPICE_CHECK(!narrows || widths.size() == 4, "[reactivation] small_dense expects two hidden layers; got ",
+                  training_.network(), "; leave the row out with methods");
+    COPPICE_CHECK(training_.validation_images + training_.batch_size <= data_.train.size(),
+                  "[reactivation] expects training images for at least one batch; got ", data_.train.size(),
+                  " images, ", training_.validation_images, " of them for validation, and batches of ",
+                  training_.batch_size);
+  }
+
   void plan_items() {
     for (const Method& row : chosen_methods(options_)) {
       const bool once = row.kind == Kind::Dense;
@@ -130,9 +141,8 @@ class Reproduction {
         Item item{.plan = {.method = row, .sparsity = sparsity, .steps = training_.steps}};
         double ratio = 1.0;
         if (!once) {
-          const bool has_policy = row.kind != Kind::SmallDense;
-          item.plan.policy = policy(has_policy ? row : method("static"), 1.0 - sparsity, training_.steps);
-          if (has_policy) apply_settings(row, options_, item.plan.policy);
+          item.plan.policy = row.has_policy() ? row_policy(row, options_, 1.0 - sparsity, training_.steps)
+                                              : policy(method("static"), 1.0 - sparsity, training_.steps);
           ratio = flops_ratio(training_, item.plan.policy, training_.steps);
         }
         item.cost = static_cast<double>(item.plan.steps) * (kStepOverhead + ratio);
@@ -242,6 +252,7 @@ class Reproduction {
     results.options = training_.to_pairs();
     results.options.emplace_back("first_seed", std::to_string(options_.first_seed));
     for (const auto& [key, value] : options_.set) results.options.emplace_back("set " + key, value);
+    results.recipe = to_toml(options_, training_, chosen_methods(options_));
     for (const Method& row : chosen_methods(options_)) results.methods.emplace_back(row.name, row.explanation);
     results.environment = current_environment();
     results.dataset = training_.dataset;
@@ -278,13 +289,20 @@ Results reproduce(const Options& options) { return Reproduction(options)(); }
 
 std::vector<Ordering> compare(const std::vector<RunResult>& runs) {
   std::vector<double> sparsities;
+  std::vector<Claim> pairs = claims();
   for (const RunResult& run : runs) {
     if (run.sparsity > 0.0 && std::find(sparsities.begin(), sparsities.end(), run.sparsity) == sparsities.end()) {
       sparsities.push_back(run.sparsity);
     }
+    const auto is_of = [&](const auto& entry) { return entry.name == run.method; };
+    const auto is_compared = [&](const Claim& pair) { return pair.better == run.method; };
+    if (std::none_of(methods().begin(), methods().end(), is_of) &&
+        std::none_of(pairs.begin(), pairs.end(), is_compared)) {
+      for (const char* own : {kStretched, kMatched}) pairs.push_back({run.method, own, "vs", ""});
+    }
   }
   std::vector<Ordering> orderings;
-  for (const Claim& claim : claims()) {
+  for (const Claim& claim : pairs) {
     for (const double sparsity : sparsities) {
       std::vector<double> differences;
       for (const RunResult& better : runs) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,12 +28,16 @@ struct Options {
   std::filesystem::path data{};  ///< where MNIST lies, for `small`
   int seeds = 0;
   std::uint64_t first_seed = 0;
-  int jobs = 0;  ///< trainings side by side; 0: as many as there are threads
-  std::vector<std::string> methods{};
+  int jobs = 0;                        ///< trainings side by side; 0: as many as there are threads
+  std::vector<std::string> methods{};  ///< of the table's own rows
+  std::vector<Method> added{};         ///< a user's rows, in the table after its own
+  /// What all rows share, in place of the scale's; the fields here that say otherwise come on top.
+  std::optional<Training> training{};
   std::vector<double> sparsities{};
   std::int64_t steps = 0;
   std::int64_t epochs = 0;  ///< instead of steps
-  /// Fields of the mask policies: `policy.<field>` of every method that has one, or `<method>.<field>` of one.
+  /// Fields of the mask policies: `policy.<field>` of every method that has one, or `<method>.<field>` of one. A row's
+  /// density follows from its sparsity and cannot be set.
   std::vector<std::pair<std::string, std::string>> set{};
   std::string command{};  ///< for the record
   /// What a run counts as having taken, for EqualSeconds rows; empty: its cpu_seconds. Where it does not depend on
@@ -48,7 +53,8 @@ struct Options {
 /// number of jobs.
 COPPICE_API Results reproduce(const Options& options);
 
-/// The claimed orderings (recipe.h) among the runs, by paired seeds.
+/// The claimed orderings (recipe.h) among the runs, by paired seeds; rows that are not the table's own are held against
+/// rigl and iee, unclaimed.
 COPPICE_API std::vector<Ordering> compare(const std::vector<RunResult>& runs);
 
 /// The table and the orderings, for a reader who has not seen either before.

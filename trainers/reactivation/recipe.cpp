@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include <coppice/core/error.h>
+#include <coppice/sparsity/nearest.h>
 
 namespace coppice::train::reactivation {
 
@@ -28,13 +29,26 @@ const std::vector<Method>& methods() {
   return rows;
 }
 
+std::vector<Method> methods_with(const std::vector<Method>& added) {
+  std::vector<Method> rows = methods();
+  for (const Method& method : added) {
+    for (const Method& row : rows) {
+      COPPICE_CHECK(row.name != method.name, "[reactivation] the table has a row '", row.name,
+                    "' already; give the added method another name");
+    }
+    rows.push_back(method);
+  }
+  return rows;
+}
+
 const Method& method(std::string_view name) {
-  std::string names;
+  std::vector<std::string_view> names;
   for (const Method& row : methods()) {
     if (row.name == name) return row;
-    names += (names.empty() ? "" : ", ") + row.name;
+    names.push_back(row.name);
   }
-  detail::fail("[reactivation] there is no method '", name, "'; there are ", names);
+  detail::fail("[reactivation] there is no method '", name, "'; did you mean '", sparsity::detail::nearest(name, names),
+               "'? There are ", sparsity::detail::join(names));
 }
 
 const std::vector<Claim>& claims() {
@@ -95,17 +109,18 @@ std::int64_t phase_steps(std::int64_t steps) {
 }
 
 sparsity::MaskPolicy policy(const Method& method, double density, std::int64_t steps) {
-  sparsity::MaskPolicy policy = sparsity::preset(method.preset);
+  sparsity::MaskPolicy policy = method.preset == "custom" ? sparsity::MaskPolicy{} : sparsity::preset(method.preset);
   policy.density = density;
   policy.distribution = sparsity::Distribution::Erk;
-  if (!policy.updates()) return policy;
   if (policy.accuracy_steps > 0) {
     policy.interval = phase_steps(steps);
     policy.accuracy_steps = policy.interval;
     if (policy.exploration_steps > 0) policy.exploration_steps = policy.interval;
-  } else {
+  } else if (policy.updates()) {
     policy.interval = std::max<std::int64_t>(1, steps / 50);
   }
+  if (method.kind == Kind::Sparse) policy.name = method.name;
+  for (const auto& [key, value] : method.settings) policy.set(key, value);
   return policy;
 }
 

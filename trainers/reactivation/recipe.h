@@ -29,10 +29,17 @@ struct Method {
   Kind kind = Kind::Sparse;
   std::string preset{};       ///< of sparsity/policy.h, for Sparse and stretched rows
   std::string explanation{};  ///< one line for the reader of the table
+  /// Fields of the policy that differ from what policy() makes of the preset.
+  std::vector<std::pair<std::string, std::string>> settings{};
+
+  /// Whether a mask policy trains the row.
+  bool has_policy() const { return kind != Kind::Dense && kind != Kind::SmallDense; }
 };
 
 /// All rows, in the order of the table.
 COPPICE_API const std::vector<Method>& methods();
+/// The same and a user's rows after them. Throws `[reactivation] …` where a name is taken.
+COPPICE_API std::vector<Method> methods_with(const std::vector<Method>& added);
 /// The row of that name. Throws `[reactivation] …` listing the names.
 COPPICE_API const Method& method(std::string_view name);
 
@@ -73,8 +80,8 @@ COPPICE_API Training training(std::string_view scale);
 /// where that is no more than a fortieth.
 COPPICE_API std::int64_t phase_steps(std::int64_t steps);
 
-/// The policy of a row at a density, its times scaled to a training of `steps`. A stretched row keeps the update
-/// interval of the training it stretches.
+/// The policy of a row at a density: its preset with times scaled to a training of `steps`, then its settings. A
+/// stretched row keeps the update interval of the training it stretches.
 COPPICE_API sparsity::MaskPolicy policy(const Method& method, double density, std::int64_t steps);
 
 /// Weights of a fully connected network, biases apart.

@@ -20,8 +20,6 @@ namespace {
 constexpr std::int64_t kMostRecords = 40;  // a stretched training would fill the results with its curve
 constexpr std::int64_t kMostLags = 40;     // likewise
 
-bool is_sparse(const Method& method) { return method.kind == Kind::Sparse || is_stretched(method.kind); }
-
 /// What pruning may touch, with how many of each layer's weights live now.
 std::vector<LayerResult> count_alive(nn::Module& model) {
   std::vector<LayerResult> layers;
@@ -100,12 +98,12 @@ RunResult run(const RunPlan& plan, const Training& training, const TrainTest& da
     allocator->reset_peak();
   }
   const std::shared_ptr<nn::Sequential> model = models::mlp(own.widths, seed.seed);
-  if (is_sparse(plan.method)) sparsity::make_sparse(*model, plan.policy, seed.seed);
+  if (plan.method.has_policy()) sparsity::make_sparse(*model, plan.policy, seed.seed);
   const std::vector<LayerResult> at_start = count_alive(*model);
   optim::SGD optimizer(optim::split_decay(model->parameters(), training.weight_decay),
                        {.lr = training.learning_rate, .momentum = training.momentum});
   std::optional<sparsity::MaskController> controller;
-  if (is_sparse(plan.method)) {
+  if (plan.method.has_policy()) {
     controller.emplace(*model, plan.policy, sparsity::Plan{.total_steps = plan.steps, .seed = seed.seed});
   }
   DataLoader loader(data.train, seed.split.train,

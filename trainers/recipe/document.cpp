@@ -21,6 +21,7 @@ constexpr std::size_t kMostBytes = 256 * 1024;
 constexpr std::ptrdiff_t kMostDots = 2048;  // each may open a table, and tables are destroyed recursively
 constexpr std::size_t kMostDepth = 16;
 constexpr std::size_t kMostItems = 1000;
+constexpr std::string_view kSweep = "sweep.";
 
 Place place_of(const toml::source_region& source) { return {source.begin.line, source.begin.column}; }
 
@@ -47,7 +48,10 @@ class Flattening {
         add(whole, *inner, depth + 1);
       } else if (array && array->is_array_of_tables()) {
         for (std::size_t i = 0; i < array->size(); ++i) {
-          add(whole + '[' + std::to_string(i) + ']', *array->get_as<toml::table>(i), depth + 1);
+          const toml::table& item = *array->get_as<toml::table>(i);
+          const std::string numbered = whole + '[' + std::to_string(i) + ']';
+          if (item.empty()) document_.settings.push_back({.key = numbered, .place = place_of(item.source())});
+          add(numbered, item, depth + 1);
         }
       } else {
         document_.settings.push_back({.key = whole, .place = place, .value = value_of(node, depth)});
@@ -163,7 +167,28 @@ std::string quoted(const std::string& text) {
   return literal;
 }
 
+SweepAxis axis_of(const Document& document, const Setting& setting, const Fields& fields) {
+  SweepAxis axis{.key = setting.key.substr(kSweep.size())};
+  const Field* field = sparsity::detail::find(fields, axis.key);
+  if (!field) document.fail(setting.place, "sweep: ", sparsity::detail::unknown_key(fields, axis.key));
+  if (setting.value.kind != ValueKind::List || setting.value.items.empty()) {
+    document.fail(setting.value.place, setting.key, " expects a list of values; got ",
+                  setting.value.kind == ValueKind::List ? "an empty one" : described(setting.value));
+  }
+  for (const Value& item : setting.value.items) {
+    set_from(document, item, *field);
+    axis.values.push_back(text_for(document, item, *field));
+  }
+  return axis;
+}
+
 }  // namespace
+
+const Setting* Document::find(std::string_view key) const {
+  const auto found =
+      std::find_if(settings.begin(), settings.end(), [&](const Setting& setting) { return setting.key == key; });
+  return found == settings.end() ? nullptr : &*found;
+}
 
 std::string read_text(const std::filesystem::path& file) {
   std::error_code error;
@@ -208,19 +233,21 @@ void apply(const Document& document, const Setting& setting, const Fields& field
   apply(document, setting, *field);
 }
 
-SweepAxis read_axis(const Document& document, const Setting& setting, const Fields& fields) {
-  SweepAxis axis{.key = setting.key.substr(std::string_view("sweep.").size())};
-  const Field* field = sparsity::detail::find(fields, axis.key);
-  if (!field) document.fail(setting.place, "sweep: ", sparsity::detail::unknown_key(fields, axis.key));
-  if (setting.value.kind != ValueKind::List || setting.value.items.empty()) {
-    document.fail(setting.value.place, "sweep.", axis.key, " expects a list of values; got ",
-                  setting.value.kind == ValueKind::List ? "an empty one" : described(setting.value));
+bool is_of_sweep(const Setting& setting) { return setting.key == "sweep" || setting.key.starts_with(kSweep); }
+
+std::vector<SweepAxis> read_sweep(const Document& document, const Fields& fields) {
+  std::vector<SweepAxis> sweep;
+  for (const Setting& setting : document.settings) {
+    if (setting.key.starts_with(kSweep)) sweep.push_back(axis_of(document, setting, fields));
+    if (setting.key == "sweep" && setting.value.kind != ValueKind::Table) {
+      document.fail(setting.place, "sweep expects a table of lists; got ", described(setting.value));
+    }
+    if (std::any_of(sweep.begin(), sweep.end(),
+                    [&](const SweepAxis& axis) { return &axis != &sweep.back() && axis.key == sweep.back().key; })) {
+      document.fail(setting.place, setting.key, " is given twice");
+    }
   }
-  for (const Value& item : setting.value.items) {
-    set_from(document, item, *field);
-    axis.values.push_back(text_for(document, item, *field));
-  }
-  return axis;
+  return sweep;
 }
 
 std::string toml_literal(FieldKind kind, const std::string& text) {

@@ -42,6 +42,8 @@ struct Document {
   std::string file{};  ///< as messages name it
   std::vector<Setting> settings{};
 
+  /// The setting of that key, null when there is none.
+  const Setting* find(std::string_view key) const;
   /// Throws `[recipe] FILE:LINE:COLUMN: …`.
   template <class... Parts>
   [[noreturn]] void fail(Place place, const Parts&... parts) const {
@@ -58,8 +60,10 @@ std::string read_text(const std::filesystem::path& file);
 void apply(const Document& document, const Setting& setting, const sparsity::detail::Field& field);
 /// The same, with the field of the setting's key. Throws with the nearest key when there is none.
 void apply(const Document& document, const Setting& setting, const sparsity::detail::Fields& fields);
-/// Reads `sweep.KEY = [values]` where KEY and the values are those of `fields`.
-SweepAxis read_axis(const Document& document, const Setting& setting, const sparsity::detail::Fields& fields);
+/// Whether the setting is of `[sweep]`, which no field is.
+bool is_of_sweep(const Setting& setting);
+/// Reads `[sweep]`: lists of values by the keys of `fields`, whose struct is left with some of them.
+std::vector<SweepAxis> read_sweep(const Document& document, const sparsity::detail::Fields& fields);
 
 /// `key = value` lines, those of one table under its heading, in the order of the fields.
 std::string toml_of(const sparsity::detail::Fields& fields);

@@ -13,28 +13,7 @@ using detail::Document;
 using detail::Setting;
 using sparsity::detail::Fields;
 
-const Setting* find(const Document& document, std::string_view key) {
-  const auto found = std::find_if(document.settings.begin(), document.settings.end(),
-                                  [&](const Setting& setting) { return setting.key == key; });
-  return found == document.settings.end() ? nullptr : &*found;
-}
-
 bool above_zero(const Setting* setting) { return setting && setting->value.text != "0"; }
-
-void read_sweep(const Document& document, Recipe& recipe) {
-  Recipe scratch = recipe;  // so that a bad value is refused at its line
-  const Fields fields = detail::fields_of(scratch);
-  for (const Setting& setting : document.settings) {
-    if (!setting.key.starts_with("sweep.")) continue;
-    SweepAxis axis = detail::read_axis(document, setting, fields);
-    if (axis.key == "name") document.fail(setting.place, "sweep: variants are named by what they set, not by name");
-    if (std::any_of(recipe.sweep.begin(), recipe.sweep.end(),
-                    [&](const auto& other) { return other.key == axis.key; })) {
-      document.fail(setting.place, "sweep.", axis.key, " is given twice");
-    }
-    recipe.sweep.push_back(std::move(axis));
-  }
-}
 
 }  // namespace
 
@@ -43,23 +22,25 @@ Recipe parse_recipe(std::string_view text, const std::string& file) {
   Recipe recipe;
   const Fields fields = detail::fields_of(recipe);
   // The preset replaces the policy and `sparse` has the last word, wherever they stand.
-  const Setting* preset = find(document, "policy.preset");
-  const Setting* sparse = find(document, "sparse");
+  const Setting* preset = document.find("policy.preset");
+  const Setting* sparse = document.find("sparse");
   if (preset) detail::apply(document, *preset, fields);
   for (const Setting& setting : document.settings) {
-    if (setting.key.starts_with("sweep.") || setting.key == "sweep" || &setting == preset) continue;
-    detail::apply(document, setting, fields);
+    if (!detail::is_of_sweep(setting) && &setting != preset) detail::apply(document, setting, fields);
   }
   const bool has_policy = std::any_of(document.settings.begin(), document.settings.end(), [](const Setting& setting) {
     return setting.key == "policy" || setting.key.starts_with("policy.");
   });
   if (!sparse) recipe.sparse = has_policy;
-  const Setting* steps = find(document, "training.steps");
-  const Setting* epochs = find(document, "training.epochs");
+  const Setting* steps = document.find("training.steps");
+  const Setting* epochs = document.find("training.epochs");
   if (above_zero(steps) && above_zero(epochs)) {
     document.fail(std::max(steps->place, epochs->place), "training expects steps or epochs, not both");
   }
-  read_sweep(document, recipe);
+  Recipe scratch = recipe;
+  Fields swept = detail::fields_of(scratch);
+  std::erase_if(swept, [](const auto& field) { return field.key == "name"; });  // variants are named by what they set
+  recipe.sweep = detail::read_sweep(document, swept);
   try {
     for (const Recipe& variant : expand(recipe)) validate(variant);
   } catch (const Error& error) {
