@@ -11,7 +11,7 @@
 #include <coppice/core/io/masked_view.h>
 #include <coppice/core/tensor_impl.h>
 #include <coppice/core/weight_state.h>
-#include <coppice/models/nn/module.h>
+#include <coppice/models/nn/masked_state.h>
 #include <coppice/ops/optim/optimizer.h>
 #include <coppice/sparsity/controller.h>
 #include <coppice/trainers/checkpoint_progress.h>
@@ -44,8 +44,7 @@ State take(const State& all, std::string_view prefix) {
 
 State state_of(const nn::Module& model) {
   State state;
-  for (const nn::NamedTensor& parameter : model.named_parameters()) state[parameter.name] = parameter.tensor;
-  for (const nn::NamedTensor& buffer : model.named_buffers()) state[buffer.name] = buffer.tensor;
+  for (const nn::NamedTensor& entry : nn::masked_state_dict(model)) state[entry.name] = entry.tensor;
   return state;
 }
 
@@ -228,14 +227,19 @@ LatestCheckpoint latest_checkpoint(const std::filesystem::path& folder) {
 }
 
 void restore(const Checkpoint& checkpoint, nn::Module& model) {
-  const State saved = take(checkpoint.tensors, kModel);
-  const State targets = state_of(model);
-  check(checkpoint, saved, targets);
-  for (const auto& [name, target] : targets) assign(target, saved.at(name));
+  nn::StateDict state;
+  for (const auto& [name, tensor] : take(checkpoint.tensors, kModel)) state.set(name, tensor);
+  try {
+    nn::load_masked_state_dict(model, state);
+  } catch (const Error& error) {
+    refuse(checkpoint, error.what());
+  }
 }
 
 void restore(const Checkpoint& checkpoint, const Trainee& trainee) {
-  check(checkpoint, take(checkpoint.tensors, kModel), state_of(trainee.model));
+  const State model = take(checkpoint.tensors, kModel);
+  const State targets = state_of(trainee.model);
+  check(checkpoint, model, targets);
   const State controller = take(checkpoint.tensors, kController);
   if (controller.empty() != (trainee.controller == nullptr)) {
     refuse(checkpoint, "expects a training ", controller.empty() ? "without" : "with", " a mask controller");
@@ -249,7 +253,7 @@ void restore(const Checkpoint& checkpoint, const Trainee& trainee) {
     if (trainee.controller) trainee.controller->load_state_dict(before);
     refuse(checkpoint, error.what());
   }
-  restore(checkpoint, trainee.model);
+  for (const auto& [name, target] : targets) assign(target, model.at(name));
 }
 
 }  // namespace coppice::train

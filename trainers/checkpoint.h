@@ -58,7 +58,8 @@ COPPICE_API LatestCheckpoint latest_checkpoint(const std::filesystem::path& fold
 /// Puts the trainee where it was. It must have been built alike: same parameters, the same of them Masked, same
 /// optimiser, same policy. Throws `[checkpoint] file: …` naming what does not fit, and then changes nothing.
 COPPICE_API void restore(const Checkpoint& checkpoint, const Trainee& trainee);
-/// The same of the network alone, to evaluate it.
+/// Of the network alone, to evaluate it: its weights become Masked where the checkpoint's are. What was awake in the
+/// middle of an exploration is alive.
 COPPICE_API void restore(const Checkpoint& checkpoint, nn::Module& model);
 
 }  // namespace coppice::train

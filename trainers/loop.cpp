@@ -125,7 +125,7 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
   Stopwatch watch(result.seconds, result.cpu_seconds);
   EndlessBatches batches(loader, result.steps);
   bool exploring = controller && controller->decide(result.steps).exploring;
-  std::int64_t saved_at = -1;
+  std::int64_t saved_at = options.resume ? result.steps : -1;
   FlopScope flops;
   const auto note_peak = [&] {
     std::int64_t& peak = exploring ? result.exploration_peak_bytes : result.exploitation_peak_bytes;
@@ -197,6 +197,7 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
       if (options.validate && !exploring) record.validation = options.validate();
       result.records.push_back(record);
       result.since_record = {};
+      if (options.on_record) options.on_record(record);
       go_on();
     }
     if (options.checkpoint_every > 0 && result.steps % options.checkpoint_every == 0) {

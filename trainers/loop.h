@@ -78,6 +78,8 @@ struct FitOptions {
   /// Measured at records, never while the mask explores; empty: not measured.
   std::function<Evaluation()> validate{};
   std::int64_t record_every = 0;  ///< steps between records; 0: one an epoch
+  /// Called with every record as it is made.
+  std::function<void(const EpochRecord& record)> on_record{};
   /// Called after every step with how many are done.
   std::function<void(std::int64_t done)> on_step{};
   /// When it becomes true, training ends before the next step.

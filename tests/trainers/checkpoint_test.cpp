@@ -148,6 +148,20 @@ TEST(Checkpoint, HoldsADenseTrainingAndItsText) {
             evaluate(*run.model, data(), std::vector<std::int64_t>{0, 1, 2, 3}, {}).loss);
 }
 
+TEST(Checkpoint, GivesADenseNetworkItsMasks) {
+  const TemporaryFolder folder;
+  const Checkpoint checkpoint = load_checkpoint(checkpoint_at(5, folder.path()));
+  Example trained(exploring());
+  restore(checkpoint, trained.trainee());
+  Example dense({});
+  restore(checkpoint, *dense.model);
+  const std::vector<std::int64_t> images = {0, 1, 2, 3};
+  EXPECT_EQ(evaluate(*dense.model, data(), images, {}).loss, evaluate(*trained.model, data(), images, {}).loss);
+  EXPECT_TRUE(dense.model->parameter("0.weight").is_masked());
+  Example wider({}, 17);
+  EXPECT_NE(error_of([&] { restore(checkpoint, *wider.model); }).find("4.bias"), std::string::npos);
+}
+
 TEST(Checkpoint, KeepsTheNewest) {
   const TemporaryFolder folder;
   Example run(exploring());

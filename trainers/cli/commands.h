@@ -16,6 +16,11 @@ struct Context {
   std::function<int()> run;
 };
 
+/// The exit code of a command that was stopped and can go on: that of a shell after Ctrl-C.
+constexpr int kInterrupted = 130;
+
+void add_train(CLI::App& app, Context& context);
+void add_eval(CLI::App& app, Context& context);
 void add_reproduce(CLI::App& app, Context& context);
 void add_data(CLI::App& app, Context& context);
 void add_inspect(CLI::App& app, Context& context);

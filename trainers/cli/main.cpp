@@ -41,6 +41,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", version);
   coppice::train::cli::Context context{.command_line = join(argc, argv), .stop = &stop_asked, .run = {}};
+  coppice::train::cli::add_train(app, context);
+  coppice::train::cli::add_eval(app, context);
   coppice::train::cli::add_reproduce(app, context);
   coppice::train::cli::add_data(app, context);
   coppice::train::cli::add_inspect(app, context);

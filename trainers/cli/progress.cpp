@@ -20,15 +20,35 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-ProgressPrinter::ProgressPrinter() : terminal_(isatty(STDERR_FILENO) == 1) {}
+ProgressBar::ProgressBar() : terminal_(isatty(STDERR_FILENO) == 1) {}
 
-double ProgressPrinter::elapsed() const {
+double ProgressBar::elapsed() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
+void ProgressBar::draw(double fraction, const std::string& what, bool now) {
+  if (!terminal_) return;
+  const double at = elapsed();
+  if (!now && at - drawn_at_ < kSecondsBetweenFrames) return;
+  drawn_at_ = at;
+  const int filled = static_cast<int>(fraction * kBarWidth);
+  std::string bar(static_cast<std::size_t>(filled), '#');
+  bar.resize(kBarWidth, '.');
+  const double done = fraction - begun_at_;
+  const std::string left = done > 0.01 ? duration(at * (1.0 - fraction) / done) : "?";
+  std::fprintf(stderr, "\r\033[K[%s] %3.0f %%  %s, %s left", bar.c_str(), 100.0 * fraction, what.c_str(), left.c_str());
+  std::fflush(stderr);
+}
+
+void ProgressBar::finish() {
+  if (terminal_) std::fputs("\r\033[K", stderr);
+}
+
 void ProgressPrinter::operator()(const reactivation::Progress& progress) {
-  if (terminal_) {
-    draw_bar(progress);
+  if (bar_.on_terminal()) {
+    std::string what = std::to_string(progress.finished);
+    what.append(" of ").append(std::to_string(progress.planned)).append(" trainings");
+    bar_.draw(progress.fraction, what, progress.run != nullptr);
     return;
   }
   if (!progress.run) return;
@@ -36,23 +56,6 @@ void ProgressPrinter::operator()(const reactivation::Progress& progress) {
   std::fprintf(stderr, "[%d/%d] %5.1f %%  %s %g %% seed %llu: %.2f %% in %.1f s\n", progress.finished, progress.planned,
                100.0 * progress.fraction, run.method.c_str(), 100.0 * run.sparsity,
                static_cast<unsigned long long>(run.seed), 100.0 * run.accuracy, run.seconds);
-}
-
-void ProgressPrinter::draw_bar(const reactivation::Progress& progress) {
-  const double now = elapsed();
-  if (!progress.run && now - drawn_at_ < kSecondsBetweenFrames) return;
-  drawn_at_ = now;
-  const int filled = static_cast<int>(progress.fraction * kBarWidth);
-  std::string bar(static_cast<std::size_t>(filled), '#');
-  bar.resize(kBarWidth, '.');
-  const double left = progress.fraction > 0.0 ? now * (1.0 - progress.fraction) / progress.fraction : 0.0;
-  std::fprintf(stderr, "\r\033[K[%s] %3.0f %%  %d of %d trainings, %s left", bar.c_str(), 100.0 * progress.fraction,
-               progress.finished, progress.planned, progress.fraction > 0.01 ? duration(left).c_str() : "?");
-  std::fflush(stderr);
-}
-
-void ProgressPrinter::finish() {
-  if (terminal_) std::fputs("\r\033[K", stderr);
 }
 
 }  // namespace coppice::train::cli
