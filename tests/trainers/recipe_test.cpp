@@ -5,9 +5,11 @@
 #include <map>
 #include <set>
 
+#include <coppice/trainers/data/image.h>
 #include <coppice/trainers/recipe/build.h>
 #include <coppice/trainers/recipe/recipe_data.h>
 
+#include "tests/core/io/temporary_folder.h"
 #include "tests/error_of.h"
 
 namespace coppice::train {
@@ -21,6 +23,8 @@ TEST(Recipe, EveryFieldIsReachedByItsKey) {
       {"data.train_images", "500"},
       {"data.test_images", "50"},
       {"data.validation_images", "40"},
+      {"data.image_size", "32"},
+      {"data.augment", "false"},
       {"model.name", "mnist_cnn"},
       {"model.widths", "784,20,10"},
       {"model.stem", "small"},
@@ -180,6 +184,65 @@ TEST(RecipeData, SplitsWhatTheRecipeNames) {
   recipe.data.set = "mnist";
   expect_error([&] { load_data(recipe); },
                "[recipe] data.set mnist expects data.path, the directory of its four idx files; got none");
+}
+
+/// Writes `count` images into a folder.
+void draw_folder(const std::filesystem::path& folder, int count) {
+  std::filesystem::create_directories(folder);
+  for (int i = 0; i < count; ++i) {
+    std::string name = std::to_string(i);
+    write_png(folder / (name += ".png"), Tensor::full({1, 8, 8}, i, {.dtype = kUInt8}));
+  }
+}
+
+TEST(RecipeData, HoldsImagesOfAFolderOut) {
+  const TemporaryFolder folder;
+  draw_folder(folder / "a", 12);
+  draw_folder(folder / "b", 8);
+  Recipe recipe;
+  recipe.data = {.set = "folder", .path = folder.path().string(), .test_images = 5, .validation_images = 4};
+  recipe.data.image_size = 8;
+  const RecipeData data = load_data(recipe);
+  EXPECT_EQ(data.train->image_shape(), (Shape{3, 8, 8}));
+  EXPECT_EQ(data.normalisation.mean, imagenet_normalisation().mean);
+  EXPECT_EQ(data.split.train.size(), 11U);
+  EXPECT_EQ(data.split.validation.size(), 4U);
+  std::set<std::int64_t> positions(data.split.train.begin(), data.split.train.end());
+  positions.insert(data.split.validation.begin(), data.split.validation.end());
+  positions.insert(data.test_positions.begin(), data.test_positions.end());
+  EXPECT_EQ(positions.size(), 20U);
+  complete(recipe, data);
+  EXPECT_EQ(recipe.model.classes, 2);
+  EXPECT_EQ(recipe.model.channels, 3);
+  recipe.training.seed = 1;
+  EXPECT_EQ(load_data(recipe).test_positions, data.test_positions);
+  EXPECT_NE(load_data(recipe).split.validation, data.split.validation);
+  recipe.data.validation_images = 15;
+  expect_error([&] { load_data(recipe); },
+               "[recipe] data.validation_images and data.test_images expect to leave some of 20 images in " +
+                   folder.path().string() + "; got 20");
+}
+
+TEST(RecipeData, TakesThePartsOfAFolder) {
+  const TemporaryFolder folder;
+  for (const char* part : {"train/a", "train/b", "val/a", "val/b"}) draw_folder(folder / part, part[0] == 't' ? 6 : 2);
+  Recipe recipe;
+  recipe.data = {.set = "folder", .path = folder.path().string(), .validation_images = 5, .image_size = 8};
+  RecipeData data = load_data(recipe);
+  EXPECT_EQ(data.split.train.size(), 7U);
+  EXPECT_EQ(data.split.validation.size(), 5U);
+  EXPECT_EQ(data.test_positions.size(), 4U);
+  EXPECT_EQ(data.test->name(), (folder / "val").string());
+  EXPECT_EQ(data.validation->size(), 12);
+  draw_folder(folder / "test/a", 3);
+  expect_error([&] { load_data(recipe); }, "[recipe] " + (folder / "test").string() + " expects the classes of " +
+                                               (folder / "train").string() + "; got others");
+  draw_folder(folder / "test/b", 3);
+  data = load_data(recipe);
+  EXPECT_EQ(data.split.train.size(), 12U);
+  EXPECT_EQ(data.split.validation.size(), 4U);
+  EXPECT_EQ(data.validation->name(), (folder / "val").string());
+  EXPECT_EQ(data.test_positions.size(), 6U);
 }
 
 TEST(Build, WarmsUpThenFalls) {

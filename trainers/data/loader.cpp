@@ -76,7 +76,11 @@ Normalisation measure_normalisation(const Dataset& dataset, std::span<const std:
   return measure_normalisation(*in_memory(dataset), indices);
 }
 
-Normalisation imagenet_normalisation() { return {.mean = {0.485, 0.456, 0.406}, .stddev = {0.229, 0.224, 0.225}}; }
+Normalisation imagenet_normalisation(std::int64_t channels) {
+  if (channels == 1) return {.mean = {0.449}, .stddev = {0.226}};
+  COPPICE_CHECK(channels == 3, "[imagenet_normalisation] expects 1 or 3 channels; got ", channels);
+  return {.mean = {0.485, 0.456, 0.406}, .stddev = {0.229, 0.224, 0.225}};
+}
 
 struct DataLoader::Impl {
   using Order = std::shared_ptr<const std::vector<std::int64_t>>;

@@ -25,8 +25,8 @@ struct Normalisation {
 COPPICE_API Normalisation measure_normalisation(const ExampleSource& source, std::span<const std::int64_t> indices);
 COPPICE_API Normalisation measure_normalisation(const Dataset& dataset, std::span<const std::int64_t> indices);
 
-/// What torchvision's networks for ImageNet were trained with, RGB.
-COPPICE_API Normalisation imagenet_normalisation();
+/// ImageNet's, with which torchvision's networks were trained: of RGB, or the mean of its channels for grey.
+COPPICE_API Normalisation imagenet_normalisation(std::int64_t channels = 3);
 
 struct LoaderOptions {
   std::int64_t batch_size = 64;

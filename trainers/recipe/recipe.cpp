@@ -69,8 +69,11 @@ Fields detail::fields_of(Recipe& recipe) {
       word_field("data.set", data.set, data_set_names(), "what to train on"),
       field("data.path", data.path, "the directory the data set lies in; not of digits"),
       field("data.train_images", data.train_images, "how many digits are made, validation part included", kPositive),
-      field("data.test_images", data.test_images, "how many digits are made to test on", kPositive),
+      field("data.test_images", data.test_images, "how many digits are made, or held out of a folder, to test on",
+            kPositive),
       field("data.validation_images", data.validation_images, "held out of the training part", kCount),
+      field("data.image_size", data.image_size, "height and width that images of a folder get", kPositive),
+      field("data.augment", data.augment, "random crops and flips of a folder's training images"),
 
       word_field("model.name", model.name, model_names(), "what to train"),
       field("model.widths", model.widths, "of an mlp, input and output included", kPositive),

@@ -18,8 +18,10 @@ struct DataOptions {
   std::string set = "digits";             ///< a name of data_set_names()
   std::string path{};                     ///< the directory it lies in; not of `digits`
   std::int64_t train_images = 9000;       ///< how many digits are made, validation part included; of `digits` only
-  std::int64_t test_images = 4000;        ///< likewise
+  std::int64_t test_images = 4000;        ///< likewise; or held out of a folder without parts
   std::int64_t validation_images = 1000;  ///< held out of the training part
+  std::int64_t image_size = 224;          ///< height and width that images of a folder get
+  bool augment = true;                    ///< random crops and flips of a folder's training images
 };
 
 /// What to train.

@@ -16,8 +16,8 @@ namespace coppice::train {
 /// The data of a recipe: what is trained on, what choices are made by, and what is looked at once, at the end.
 struct RecipeData {
   std::shared_ptr<const ExampleSource> train{};       ///< as training sees the images
-  std::shared_ptr<const ExampleSource> validation{};  ///< the same images as an evaluation sees them
-  Split split{};                                      ///< positions in these two, by `training.seed`
+  std::shared_ptr<const ExampleSource> validation{};  ///< the same, or others, as an evaluation sees them
+  Split split{};                                      ///< positions in each of these two, by `training.seed`
   std::shared_ptr<const ExampleSource> test{};
   std::vector<std::int64_t> test_positions{};
   Normalisation normalisation{};
@@ -26,6 +26,10 @@ struct RecipeData {
 };
 
 /// The names `data.set` takes, and the data of one.
+///
+/// A `folder` holds one folder for each class, of which images are held out to test with (the same ones for every
+/// seed) and to validate; or such folders in `train`, `val` and `test`, of which `val` or `test` may be missing: then
+/// validation is held out of `train`. Its images are normalised as ImageNet's.
 COPPICE_API std::vector<std::string> data_set_names();
 COPPICE_API RecipeData load_data(const Recipe& recipe);
 
