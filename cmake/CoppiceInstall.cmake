@@ -1,4 +1,5 @@
-# Installation: libraries in both flavours, public headers as <coppice/…>, the program, and the files for find_package.
+# Installation: libraries in both flavours, public headers as <coppice/…>, the program, and what finds them: a CMake package
+# and pkg-config files. Each file belongs to one of the components libraries, development, program.
 
 include(CMakePackageConfigHelpers)
 
@@ -9,11 +10,13 @@ foreach(flavour static shared)
   if(TARGET coppice_train_${flavour})
     list(APPEND targets coppice_train_${flavour})
   endif()
-  install(TARGETS ${targets} EXPORT coppice-${flavour})
-  install(EXPORT coppice-${flavour} NAMESPACE coppice:: DESTINATION ${COPPICE_PACKAGE_DIR})
+  install(TARGETS ${targets} EXPORT coppice-${flavour}
+          LIBRARY COMPONENT libraries NAMELINK_COMPONENT development
+          ARCHIVE COMPONENT development)
+  install(EXPORT coppice-${flavour} NAMESPACE coppice:: DESTINATION ${COPPICE_PACKAGE_DIR} COMPONENT development)
 endforeach()
 if(TARGET coppice_cli)
-  install(TARGETS coppice_cli)
+  install(TARGETS coppice_cli COMPONENT program)
 endif()
 
 # Not public: kernels, the command line, and what only its neighbours include.
@@ -31,13 +34,24 @@ list(FILTER COPPICE_HEADERS EXCLUDE REGEX "^(ops/cpu|trainers/cli)/")
 list(REMOVE_ITEM COPPICE_HEADERS ${COPPICE_INTERNAL_HEADERS})
 foreach(header ${COPPICE_HEADERS})
   cmake_path(GET header PARENT_PATH folder)
-  install(FILES ${PROJECT_SOURCE_DIR}/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/coppice/${folder})
+  install(FILES ${PROJECT_SOURCE_DIR}/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/coppice/${folder}
+          COMPONENT development)
 endforeach()
-install(FILES ${PROJECT_SOURCE_DIR}/cmake/coppice.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/coppice)
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/coppice.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/coppice
+        COMPONENT development)
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/coppiceConfig.cmake.in ${PROJECT_BINARY_DIR}/coppiceConfig.cmake
                               INSTALL_DESTINATION ${COPPICE_PACKAGE_DIR})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/coppiceConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/coppiceConfig.cmake ${PROJECT_BINARY_DIR}/coppiceConfigVersion.cmake
-        DESTINATION ${COPPICE_PACKAGE_DIR})
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+        DESTINATION ${COPPICE_PACKAGE_DIR} COMPONENT development)
+# Relative, so that an installation may move.
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR BASE_DIRECTORY ${CMAKE_INSTALL_PREFIX} OUTPUT_VARIABLE COPPICE_PC_PREFIX)
+string(REGEX REPLACE "[^/]+" ".." COPPICE_PC_PREFIX "${COPPICE_PC_PREFIX}/pkgconfig")
+foreach(module coppice coppice-train)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/${module}.pc.in ${PROJECT_BINARY_DIR}/${module}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${module}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+endforeach()
+foreach(component libraries development program)  # each can be installed alone
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR}/${component} COMPONENT ${component})
+endforeach()

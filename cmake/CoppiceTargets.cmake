@@ -1,14 +1,17 @@
 # The two libraries (each one object library behind a static and a shared target) and the command-line program.
 
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)  # a host's targets link them through ours
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy>=1.0)
-pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus>=3.0)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET GLOBAL libhwy>=1.0)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET GLOBAL tomlplusplus>=3.0)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(nlohmann_json 3.9 REQUIRED)
-find_package(CLI11 2.1 REQUIRED)
+if(COPPICE_BUILD_CLI)
+  find_package(CLI11 2.1 REQUIRED)
+endif()
 
 # Headers are included as <coppice/core/tensor.h>: one link per top-level folder.
 set(COPPICE_INCLUDE_ROOT ${PROJECT_BINARY_DIR}/include)
@@ -88,7 +91,7 @@ if(COPPICE_TRAIN_SOURCES)
   foreach(flavour static shared)
     target_link_libraries(coppice_train_${flavour} PUBLIC coppice_${flavour} PRIVATE ${COPPICE_TRAIN_LIBRARIES})
   endforeach()
-  if(COPPICE_CLI_SOURCES)
+  if(COPPICE_BUILD_CLI)
     add_executable(coppice_cli ${COPPICE_CLI_SOURCES})
     set_target_properties(coppice_cli PROPERTIES OUTPUT_NAME coppice)
     target_link_libraries(coppice_cli PRIVATE coppice_train_static coppice_compiler CLI11::CLI11)

@@ -7,7 +7,8 @@ packages=(g++ cmake ninja-build pkg-config git ca-certificates
           libhwy-dev zlib1g-dev libssl-dev libpng-dev libjpeg62-turbo-dev libtomlplusplus-dev nlohmann-json3-dev
           libcli11-dev)
 if [[ "${1:-}" != --build-only ]]; then
-  packages+=(libgtest-dev libbenchmark-dev libeigen3-dev clang-format python3 ccache)
+  packages+=(libgtest-dev libbenchmark-dev libeigen3-dev clang-format python3 ccache
+             binutils dpkg-dev)
 fi
 
 missing=()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test; the last lines are the summary of the main run.
-# Usage: scripts/test.sh [--all]   (--all: first also the style checks, AddressSanitizer with
-#                                   UndefinedBehaviorSanitizer, and ThreadSanitizer on reduced sets)
+# Usage: scripts/test.sh [--all]   (--all: also the style checks, AddressSanitizer with UndefinedBehaviorSanitizer,
+#                                   ThreadSanitizer on reduced sets, and a build inside a host's tree)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +33,8 @@ if ((all)); then
 fi
 build release
 if ((all)); then
+  step "build inside a host's tree"
+  scripts/test-embed.sh build/release fetchcontent --all
   for preset in asan-ubsan tsan; do
     build "$preset"
     step "test $preset"
