@@ -25,7 +25,7 @@ set(COPPICE_INTERNAL_HEADERS
     autograd/accumulate.h autograd/pointer_map.h autograd/selection.h
     ops/functors.h ops/map.h ops/sparse_structure.h
     sparsity/controller_impl.h sparsity/field.h sparsity/mask_history.h sparsity/nearest.h sparsity/policy_fields.h
-    trainers/checkpoint_progress.h
+    trainers/checkpoint_progress.h trainers/reactivation/kept_runs.h
     trainers/data/digit_glyphs.h trainers/data/image_planes.h trainers/data/sha256.h
     trainers/recipe/document.h trainers/recipe/fields.h)
 file(GLOB_RECURSE COPPICE_HEADERS RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS core/*.h autograd/*.h ops/*.h models/*.h

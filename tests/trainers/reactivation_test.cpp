@@ -8,6 +8,7 @@
 
 #include <coppice/core/error.h>
 
+#include <tests/core/io/temporary_folder.h>
 #include "tests/error_of.h"
 
 namespace coppice::train::reactivation {
@@ -188,6 +189,48 @@ TEST(Reproduce, StopsWhenAsked) {
   EXPECT_LT(results.runs.size(), 2 * methods().size());
   for (const RunResult& run : results.runs)
     EXPECT_EQ(run.steps, is_stretched(method(run.method).kind) ? run.steps : 60);
+}
+
+TEST(Reproduce, ResumedItTrainsOnlyWhatIsMissing) {
+  const TemporaryFolder folder;
+  Options options = tiny();
+  options.methods = {"rigl", "iee", "rigl_equal_seconds"};
+  options.seeds = 1;
+  options.jobs = 1;
+  const std::string unbroken = fingerprint(reproduce(options));
+
+  options.runs = folder.path();
+  options.resume = true;
+  std::atomic<bool> stop{false};
+  options.stop = &stop;
+  options.on_progress = [&](const Progress& progress) { stop = progress.finished == 1; };
+  const std::size_t kept = reproduce(options).runs.size();
+  ASSERT_EQ(kept, 1U);
+  const auto files = [&] {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      all[entry.path().filename()] = read_bytes(entry.path());
+    }
+    return all;
+  };
+  const std::map<std::string, std::string> before = files();
+  ASSERT_EQ(before.size(), kept);
+
+  options.on_progress = {};
+  stop = false;
+  EXPECT_EQ(fingerprint(reproduce(options)), unbroken);
+  std::map<std::string, std::string> after = files();
+  EXPECT_EQ(after.size(), 3U);
+  for (const auto& [name, bytes] : before) EXPECT_EQ(after[name], bytes) << name << " was trained again";
+
+  // What is damaged, or of another training, is done again.
+  write_bytes(folder / "rigl-0.95-0.json", "{}");
+  EXPECT_EQ(fingerprint(reproduce(options)), unbroken);
+  after = files();
+  options.set = {{"rigl.interval", "9"}};
+  EXPECT_NE(fingerprint(reproduce(options)), unbroken);
+  EXPECT_NE(files()["rigl-0.95-0.json"], after["rigl-0.95-0.json"]);
+  EXPECT_EQ(files()["iee-0.95-0.json"], after["iee-0.95-0.json"]);
 }
 
 TEST(Reproduce, SaysWhatIsMissing) {

@@ -13,6 +13,7 @@ struct Arguments {
   std::string data;
   std::string out;
   std::vector<std::string> set;
+  bool resume = false;
 };
 
 int reproduce_reactivation(const Arguments& arguments, const Context& context) {
@@ -27,6 +28,9 @@ int reproduce_reactivation(const Arguments& arguments, const Context& context) {
   }
   const std::string out = arguments.out.empty() ? "runs/reactivation-" + options.scale : arguments.out;
 
+  options.runs = std::filesystem::path(out) / "runs";
+  options.resume = arguments.resume;
+
   ProgressPrinter progress;
   options.on_progress = [&](const reactivation::Progress& now) { progress(now); };
   const Results results = reactivation::reproduce(options);
@@ -34,7 +38,11 @@ int reproduce_reactivation(const Arguments& arguments, const Context& context) {
   std::fputs(reactivation::report(results).c_str(), stdout);
   save_results(out, results);
   std::printf("written: %s/results.json, %s/results.csv\n", out.c_str(), out.c_str());
-  COPPICE_CHECK(!results.interrupted, "interrupted; ", results.runs.size(), " finished trainings are in ", out);
+  if (results.interrupted) {
+    std::fprintf(stderr, "coppice: interrupted; %zu finished trainings are in %s; go on with\n  %s%s\n",
+                 results.runs.size(), out.c_str(), context.command_line.c_str(), arguments.resume ? "" : " --resume");
+    return kInterrupted;
+  }
   return 0;
 }
 
@@ -69,6 +77,7 @@ void add_reproduce(CLI::App& app, Context& context) {
                     "iee.freeze_alive=false");
   paper->add_option("--out", arguments->out,
                     "where results.json and results.csv go (default: runs/reactivation-SCALE)");
+  paper->add_flag("--resume", arguments->resume, "train only what an interrupted run left undone there");
   paper->callback([arguments, &context] {
     context.run = [arguments, &context] { return reproduce_reactivation(*arguments, context); };
   });

@@ -1,6 +1,7 @@
 #include <coppice/trainers/reactivation/reactivation.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <coppice/trainers/data/digits.h>
 #include <coppice/trainers/data/mnist.h>
 #include <coppice/trainers/job_queue.h>
+#include <coppice/trainers/reactivation/kept_runs.h>
 #include <coppice/trainers/reactivation/run.h>
 #include <coppice/trainers/reactivation/settings.h>
 
@@ -83,7 +85,9 @@ class Reproduction {
       : options_(options),
         training_(resolve(options)),
         data_(load(training_, options)),
-        jobs_(options.jobs > 0 ? options.jobs : num_threads()) {
+        jobs_(options.jobs > 0 ? options.jobs : num_threads()),
+        digests_{digest(data_.train), digest(data_.test)},
+        kept_(options.runs, training_, digests_[0] + digests_[1]) {
     check_settings(options);
     check_training();
     const std::int64_t in_split = data_.train.size() - training_.validation_images;
@@ -201,9 +205,15 @@ class Reproduction {
       advance(static_cast<double>(done - counted) * step_cost, nullptr);
       counted = done;
     };
-    RunResult result = run(item.plan, training_, data_, seeds_[item.seed], on_step, options_.stop);
+    std::optional<RunResult> kept;
+    if (options_.resume) kept = kept_.find(item.plan, seeds_[item.seed].seed);
+    const bool trained = !kept;
+    if (kept) on_step(item.plan.steps);
+    RunResult result =
+        kept ? *std::move(kept) : run(item.plan, training_, data_, seeds_[item.seed], on_step, options_.stop);
     if (result.steps < item.plan.steps) return;
     result.train_flops_ratio = result.flops.total_effective() / dense_flops_;
+    if (trained) kept_.keep(item.plan, result);
     advance(0.0, &result);
     const std::lock_guard lock(mutex_);
     item.result = std::move(result);
@@ -264,8 +274,8 @@ class Reproduction {
     for (const Dataset* part : {&data_.train, &data_.test}) {
       for (const SourceFile& file : part->files) results.checksums.emplace_back(file.name, file.sha256);
     }
-    results.checksums.emplace_back("train examples", digest(data_.train));
-    results.checksums.emplace_back("test examples", digest(data_.test));
+    results.checksums.emplace_back("train examples", digests_[0]);
+    results.checksums.emplace_back("test examples", digests_[1]);
     return results;
   }
 
@@ -273,6 +283,8 @@ class Reproduction {
   Training training_;
   TrainTest data_;
   int jobs_;
+  std::array<std::string, 2> digests_;  ///< of the training and the test part
+  KeptRuns kept_;
   std::vector<SeedData> seeds_;
   std::vector<Item> items_;
   double dense_flops_ = 0.0;  ///< of a dense training of the usual length

@@ -44,6 +44,9 @@ struct Options {
   /// time, neither do those rows.
   std::function<double(const RunResult&)> seconds_of{};
   const std::atomic<bool>* stop = nullptr;
+  std::filesystem::path runs{};  ///< where every finished training is kept; empty: nowhere
+  /// Take trainings from there that the same program finished before. Their times count as they were.
+  bool resume = false;
   /// Called from the threads that train, one at a time.
   std::function<void(const Progress&)> on_progress{};
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 
 #include <coppice/core/allocator.h>
 #include <coppice/core/mask.h>
@@ -11,8 +10,8 @@
 #include <coppice/models/nn/prunable.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/optim/schedule.h>
-#include <coppice/ops/optim/sgd.h>
 #include <coppice/sparsity/controller.h>
+#include <coppice/trainers/train.h>
 
 namespace coppice::train::reactivation {
 namespace {
@@ -77,6 +76,23 @@ void note_updates(const sparsity::MaskController& controller, RunResult& result)
   }
 }
 
+/// The training as set_up() builds it.
+Recipe recipe_of(const RunPlan& plan, const Training& training, std::uint64_t seed) {
+  Recipe recipe{.name = plan.method.name, .sparse = plan.method.has_policy(), .policy = plan.policy};
+  recipe.model.widths = training.widths;
+  recipe.training.steps = plan.steps;
+  recipe.training.batch_size = training.batch_size;
+  recipe.training.learning_rate = training.learning_rate;
+  recipe.training.momentum = training.momentum;
+  recipe.training.weight_decay = training.weight_decay;
+  recipe.training.seed = seed;
+  return recipe;
+}
+
+RecipeData data_of(const TrainTest& data, const SeedData& seed) {
+  return {.train = in_memory(data.train), .split = seed.split, .normalisation = seed.normalisation};
+}
+
 }  // namespace
 
 double dense_step_flops(const Training& training) {
@@ -97,26 +113,19 @@ RunResult run(const RunPlan& plan, const Training& training, const TrainTest& da
     own.widths = narrowed(training.widths, alive_weights(training.widths, plan.policy, seed.seed));
     allocator->reset_peak();
   }
-  const std::shared_ptr<nn::Sequential> model = models::mlp(own.widths, seed.seed);
-  if (plan.method.has_policy()) sparsity::make_sparse(*model, plan.policy, seed.seed);
-  const std::vector<LayerResult> at_start = count_alive(*model);
-  optim::SGD optimizer(optim::split_decay(model->parameters(), training.weight_decay),
-                       {.lr = training.learning_rate, .momentum = training.momentum});
-  std::optional<sparsity::MaskController> controller;
-  if (plan.method.has_policy()) {
-    controller.emplace(*model, plan.policy, sparsity::Plan{.total_steps = plan.steps, .seed = seed.seed});
-  }
-  DataLoader loader(data.train, seed.split.train,
-                    {.batch_size = training.batch_size, .seed = seed.seed, .normalisation = seed.normalisation});
+  const TrainingSetup setup = set_up(recipe_of(plan, own, seed.seed), data_of(data, seed));
+  nn::Module& model = *setup.model;
+  const std::vector<LayerResult> at_start = count_alive(model);
 
-  const std::int64_t epochs = (plan.steps + loader.batches() - 1) / loader.batches();
+  const std::int64_t batches = setup.loader->batches();
+  const std::int64_t epochs = (plan.steps + batches - 1) / batches;
   FitOptions options{.steps = plan.steps,
                      .lr_factor = optim::schedule::cosine(plan.steps),
-                     .record_every = loader.batches() * ((epochs + kMostRecords - 1) / kMostRecords),
+                     .record_every = batches * ((epochs + kMostRecords - 1) / kMostRecords),
                      .on_step = on_step,
                      .stop = stop};
-  options.validate = [&] { return evaluate(*model, data.train, seed.split.validation, seed.normalisation); };
-  FitResult fitted = fit(*model, optimizer, loader, controller ? &*controller : nullptr, options);
+  options.validate = [&] { return evaluate(model, data.train, seed.split.validation, seed.normalisation); };
+  FitResult fitted = fit(model, *setup.optimizer, *setup.loader, setup.controller.get(), options);
 
   RunResult result{.method = plan.method.name, .network = own.network(), .sparsity = plan.sparsity, .seed = seed.seed};
   result.steps = fitted.steps;
@@ -126,16 +135,16 @@ RunResult run(const RunPlan& plan, const Training& training, const TrainTest& da
   result.peak_bytes = fitted.peak_bytes;
   result.exploration_peak_bytes = fitted.exploration_peak_bytes;
   result.exploitation_peak_bytes = fitted.exploitation_peak_bytes;
-  note_layers(*model, at_start, result);
-  if (plan.keep_picture) result.alive_per_input = alive_per_input(*model);
-  if (controller) note_updates(*controller, result);
+  note_layers(model, at_start, result);
+  if (plan.keep_picture) result.alive_per_input = alive_per_input(model);
+  if (setup.controller) note_updates(*setup.controller, result);
   if (!fitted.stopped) {
     const EpochRecord& last = fitted.records.back();
     result.train_loss = last.loss;
     result.validation_accuracy = (last.validation ? *last.validation : options.validate()).accuracy;
     std::vector<std::int64_t> test(static_cast<std::size_t>(data.test.size()));
     std::iota(test.begin(), test.end(), 0);
-    result.accuracy = evaluate(*model, data.test, test, seed.normalisation).accuracy;
+    result.accuracy = evaluate(model, data.test, test, seed.normalisation).accuracy;
   }
   result.records = std::move(fitted.records);
   return result;
