@@ -15,10 +15,13 @@
 #include <coppice/models/nn/activation.h>
 #include <coppice/models/nn/batch_norm.h>
 #include <coppice/models/nn/conv2d.h>
+#include <coppice/models/nn/fine_tune.h>
 #include <coppice/models/nn/flatten.h>
 #include <coppice/models/nn/linear.h>
+#include <coppice/models/nn/masked_state.h>
 #include <coppice/models/nn/pool.h>
 #include <coppice/models/nn/sequential.h>
+#include <coppice/models/resnet.h>
 #include <coppice/ops/activation.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/elementwise.h>

@@ -130,6 +130,9 @@ TrainingSetup set_up(const Recipe& recipe, const RecipeData& data) {
     COPPICE_CHECK(!report.loaded.empty(), "[train] model.weights expects weights of ", recipe.model.name, "; got ",
                   setup.note);
   }
+  COPPICE_CHECK(!recipe.sparse || recipe.model.freeze.empty(),
+                "[train] model.freeze expects no [policy], which would change the masks of what is frozen; got both");
+  for (const std::string& name : recipe.model.freeze) nn::freeze(*setup.model, name);
   if (recipe.sparse) sparsity::make_sparse(*setup.model, recipe.policy, recipe.training.seed);
   setup.optimizer = build_optimizer(recipe.training, *setup.model);
   setup.loader = std::make_unique<DataLoader>(data.train, data.split.train,

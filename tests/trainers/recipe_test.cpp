@@ -28,6 +28,7 @@ TEST(Recipe, EveryFieldIsReachedByItsKey) {
       {"model.name", "mnist_cnn"},
       {"model.widths", "784,20,10"},
       {"model.stem", "small"},
+      {"model.freeze", "conv1,bn1"},
       {"model.width", "16"},
       {"model.classes", "7"},
       {"model.channels", "3"},

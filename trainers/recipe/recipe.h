@@ -32,7 +32,8 @@ struct ModelOptions {
   std::int64_t width = 64;                                 ///< of a resnet: channels of its first stage
   std::int64_t classes = 0;                                ///< of a resnet; 0: as many as the data has
   std::int64_t channels = 0;                               ///< of a resnet's images; 0: as many as the data has
-  std::string weights{};  ///< a safetensors file to start from; empty: drawn by the seed
+  std::string weights{};              ///< a safetensors file to start from; empty: drawn by the seed
+  std::vector<std::string> freeze{};  ///< modules that are not trained, `layer1`; without a policy only
 };
 
 enum class OptimizerKind : std::uint8_t { Sgd, AdamW };
