@@ -74,7 +74,7 @@ struct Plan {
 ///
 ///     MaskController controller(model, policy, {.total_steps = steps, .seed = seed});
 ///     for (int64_t step = 0; step < steps; ++step) {
-///       const StepDecision decision = controller.begin_step(step);  // before forward
+///       controller.begin_step(step);  // before forward
 ///       optimizer.zero_grad();
 ///       cross_entropy(model(images), labels).backward();
 ///       controller.end_step(step, optimizer);  // steps the optimiser, changes the mask, or both

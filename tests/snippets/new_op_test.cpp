@@ -14,25 +14,7 @@ struct LeakyReluOptions {
   double negative_slope = 0.01;
 };
 
-Shape check_leaky_relu(const Tensor& input) {
-  COPPICE_CHECK(is_floating(input.dtype()), "[leaky_relu] expects a floating dtype; got ", input.dtype(), " ",
-                input.shape());
-  return input.shape();
-}
-
-Tensor leaky_relu_forward(const Tensor& input, double slope) {
-  NoGrad no_grad;
-  return where(input > 0.0, input, input * slope);
-}
-
-Tensor leaky_relu(const Tensor& input, LeakyReluOptions options = {}) {
-  check_leaky_relu(input);
-  const double slope = options.negative_slope;
-  return record("leaky_relu", leaky_relu_forward(input, slope), {input}, {input},
-                [slope](const Saved& saved, const Tensor& d_output) {
-                  return where(saved[0] > 0.0, d_output, d_output * slope);
-                });
-}
+#include "snippets/docs/architecture.md.1"
 
 TEST(NewOp, ComputesChecksAndDifferentiates) {
   EXPECT_EQ(leaky_relu(Tensor::of({-2.0F, 0.0F, 3.0F}), {.negative_slope = 0.5}).to_vector<float>(),

@@ -1,0 +1,99 @@
+// The examples of README.md and docs/, in the surroundings that their text describes.
+
+#include <cmath>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include <coppice/autograd/function.h>
+#include <coppice/autograd/gradcheck.h>
+#include <coppice/autograd/record.h>
+#include <coppice/coppice.h>
+#include <coppice/models/nn/masked_state.h>
+
+#include "tests/core/io/temporary_folder.h"
+#include "tests/snippets/small_training.h"
+
+namespace coppice {
+namespace {
+
+/// Examples name files as a reader would who is beside them.
+class WorkingDirectory {
+ public:
+  explicit WorkingDirectory(const std::filesystem::path& folder) { std::filesystem::current_path(folder); }
+  ~WorkingDirectory() { std::filesystem::current_path(before_); }
+  WorkingDirectory(const WorkingDirectory&) = delete;
+  WorkingDirectory& operator=(const WorkingDirectory&) = delete;
+
+ private:
+  std::filesystem::path before_ = std::filesystem::current_path();
+};
+
+TEST(Snippets, ReadmeTrainsASparseNetwork) {
+  const auto [images, labels, steps] = small_training();
+#include "snippets/README.md.1"
+  EXPECT_NEAR(controller.density(), 0.05, 1e-3);
+  EXPECT_GT(controller.records().size(), 0U);
+}
+
+TEST(Snippets, AutogradRecordsAnOp) {
+  const auto multiply = [&](const Tensor& a, const Tensor& b) {
+    const Tensor output = [&] {
+      NoGrad no_grad;
+      return a * b;
+    }();
+#include "snippets/docs/autograd.md.1"
+  };
+  Generator generator(1);
+  const Tensor a = Tensor::randn({3}, generator, {.dtype = kFloat64, .requires_grad = true});
+  const Tensor b = Tensor::randn({3}, generator, {.dtype = kFloat64, .requires_grad = true});
+  gradcheck([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{multiply(in[0], in[1])}; }, {a, b},
+            {.double_backward = true});
+}
+
+TEST(Snippets, AutogradTakesAFunctionOfOnesOwn) {
+  Generator generator(1);
+  const Tensor x = Tensor::randn({2, 3}, generator, {.dtype = kFloat64, .requires_grad = true});
+#include "snippets/docs/autograd.md.2"
+  EXPECT_NEAR(y.to_vector<double>()[0], std::pow(x.to_vector<double>()[0], 3), 1e-12);
+}
+
+TEST(Snippets, SparsityTrains) {
+  const auto [images, labels, steps] = small_training();
+#include "snippets/docs/sparsity.md.1"
+  EXPECT_NEAR(controller.density(), 0.05, 1e-3);
+}
+
+#include "snippets/docs/sparsity.md.2"
+
+TEST(Snippets, SparsityTakesAMethodOfOnesOwn) {
+  const auto [images, labels, steps] = small_training();
+  const auto model = models::mlp({784, 20, 10});
+  sparsity::MaskPolicy policy = my_method();
+  policy.interval = policy.accuracy_steps = policy.exploration_steps = 5;
+  sparsity::make_sparse(*model, policy, /*seed=*/1);
+  optim::SGD optimizer(model->parameters(), {.lr = 0.1});
+  sparsity::MaskController controller(*model, policy, {.total_steps = steps, .seed = 1});
+  for (std::int64_t step = 0; step < steps; ++step) {
+    controller.begin_step(step);
+    optimizer.zero_grad();
+    cross_entropy((*model)(images), labels).backward();
+    controller.end_step(step, optimizer);
+  }
+  ASSERT_GT(controller.records().size(), 0U);
+  EXPECT_GT(controller.records()[0].layers[0].grown, 0);
+}
+
+TEST(Snippets, InterchangeLoadsAPrunedNetwork) {
+  const TemporaryFolder folder;
+  const auto pruned = models::mlp({784, 300, 100, 10});
+  sparsity::make_sparse(*pruned, {0.1, 0.1, 1.0}, /*seed=*/1);
+  nn::save_pruned(folder / "pruned.safetensors", *pruned, PrunedView::Pairs);
+  const WorkingDirectory there(folder.path());
+#include "snippets/docs/interchange.md.1"
+  EXPECT_EQ(model->parameter("fc1.weight").weight_state().alive().count(),
+            pruned->parameter("fc1.weight").weight_state().alive().count());
+}
+
+}  // namespace
+}  // namespace coppice
