@@ -49,6 +49,15 @@ Recipe folder_recipe(const std::filesystem::path& images, const std::filesystem:
   return recipe;
 }
 
+TEST(TrainFolder, ThePagesRecipeIsOne) {
+  const std::string page = read_bytes(COPPICE_SOURCE_DIR "/docs/finetuning.md");
+  const std::size_t begin = page.find("```toml\n") + 8;
+  const Recipe recipe = parse_recipe(page.substr(begin, page.find("```", begin) - begin), "finetuning.md");
+  EXPECT_EQ(recipe.data.set, "folder");
+  EXPECT_EQ(recipe.model.freeze, (std::vector<std::string>{"conv1", "bn1"}));
+  EXPECT_FALSE(recipe.sparse);
+}
+
 TEST(TrainFolder, TunesSurvivorsTheSameHoweverItIsInterrupted) {
   const TemporaryFolder folder;
   draw_images(folder / "images");
