@@ -57,7 +57,7 @@ Ran run_example(const std::string& arguments) {
   return ran;
 }
 
-TEST(FinetuneExample, TrainsSurvivorsAndNothingElse) {
+TEST(FinetuneExample, LearnsWithSurvivorsAndNothingElse) {
   const TemporaryFolder folder;
   draw_digits(folder / "images", 3, 240);
   // The network a user brings, pruned to a tenth, with another head.
