@@ -75,6 +75,7 @@ const std::vector<Column>& columns() {
       column("jobs", &ResultRow::jobs),
       column("cpu", &ResultRow::cpu),
       column("compiler", &ResultRow::compiler),
+      column("source", &ResultRow::source),
   };
   return all;
 }
@@ -115,12 +116,6 @@ std::vector<std::vector<std::string>> split_csv(std::string_view text) {
   }
   end_line();
   return lines;
-}
-
-void save_text(const std::filesystem::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
 }
 
 }  // namespace

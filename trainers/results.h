@@ -89,6 +89,7 @@ struct ResultRow {
   int jobs = 0;
   std::string cpu{};
   std::string compiler{};
+  std::string source{};  ///< of a row that another tool's table brought: which; else empty
 
   friend bool operator==(const ResultRow&, const ResultRow&) = default;
 };

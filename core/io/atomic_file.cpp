@@ -67,4 +67,10 @@ void AtomicFile::fail(const char* what) const {
   detail::fail("[AtomicFile] ", target_.string(), " ", what, ": ", reason);
 }
 
+void save_text(const std::filesystem::path& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
 }  // namespace coppice

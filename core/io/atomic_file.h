@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string_view>
 
 #include <coppice/core/export.h>
 
@@ -28,5 +29,8 @@ class COPPICE_API AtomicFile {
 
   [[noreturn]] void fail(const char* what) const;
 };
+
+/// Makes `text` the content of the file at `path`, by way of an AtomicFile.
+COPPICE_API void save_text(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace coppice

@@ -22,6 +22,7 @@ constexpr int kInterrupted = 130;
 void add_train(CLI::App& app, Context& context);
 void add_eval(CLI::App& app, Context& context);
 void add_reproduce(CLI::App& app, Context& context);
+void add_report(CLI::App& app, Context& context);
 void add_data(CLI::App& app, Context& context);
 void add_inspect(CLI::App& app, Context& context);
 

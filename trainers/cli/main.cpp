@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   coppice::train::cli::add_train(app, context);
   coppice::train::cli::add_eval(app, context);
   coppice::train::cli::add_reproduce(app, context);
+  coppice::train::cli::add_report(app, context);
   coppice::train::cli::add_data(app, context);
   coppice::train::cli::add_inspect(app, context);
 

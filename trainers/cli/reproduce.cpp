@@ -4,6 +4,7 @@
 #include <coppice/trainers/cli/commands.h>
 #include <coppice/trainers/cli/progress.h>
 #include <coppice/trainers/reactivation/reactivation.h>
+#include <coppice/trainers/report/report.h>
 
 namespace coppice::train::cli {
 namespace {
@@ -37,7 +38,8 @@ int reproduce_reactivation(const Arguments& arguments, const Context& context) {
   progress.finish();
   std::fputs(reactivation::report(results).c_str(), stdout);
   save_results(out, results);
-  std::printf("written: %s/results.json, %s/results.csv\n", out.c_str(), out.c_str());
+  report::save_report(out, report::merge({.parts = {{.name = "this run", .results = results}}}));
+  std::printf("written: %s/report.html, results.json, results.csv, table.tex\n", out.c_str());
   if (results.interrupted) {
     std::fprintf(stderr, "coppice: interrupted; %zu finished trainings are in %s; go on with\n  %s%s\n",
                  results.runs.size(), out.c_str(), context.command_line.c_str(), arguments.resume ? "" : " --resume");
@@ -76,7 +78,7 @@ void add_reproduce(CLI::App& app, Context& context) {
                     "policy.FIELD=VALUE for every method with a mask policy, or METHOD.FIELD=VALUE for one, e.g. "
                     "iee.freeze_alive=false");
   paper->add_option("--out", arguments->out,
-                    "where results.json and results.csv go (default: runs/reactivation-SCALE)");
+                    "where report.html, results.json, results.csv and table.tex go (default: runs/reactivation-SCALE)");
   paper->add_flag("--resume", arguments->resume, "train only what an interrupted run left undone there");
   paper->callback([arguments, &context] {
     context.run = [arguments, &context] { return reproduce_reactivation(*arguments, context); };
