@@ -50,6 +50,6 @@ struct Comparison {
 COPPICE_API std::vector<Comparison> merge(Inputs inputs);
 
 /// What the report calls a row: its method, and its source where that is another tool.
-std::string label_of(const ResultRow& row);
+COPPICE_API std::string label_of(const ResultRow& row);
 
 }  // namespace coppice::train::report
