@@ -9,7 +9,9 @@
 #include <coppice/autograd/gradcheck.h>
 #include <coppice/autograd/record.h>
 #include <coppice/coppice.h>
+#include <coppice/core/io/atomic_file.h>
 #include <coppice/models/nn/masked_state.h>
+#include <coppice/trainers/report/report.h>
 
 #include "tests/core/io/temporary_folder.h"
 #include "tests/snippets/small_training.h"
@@ -93,6 +95,18 @@ TEST(Snippets, InterchangeLoadsAPrunedNetwork) {
 #include "snippets/docs/interchange.md.1"
   EXPECT_EQ(model->parameter("fc1.weight").weight_state().alive().count(),
             pruned->parameter("fc1.weight").weight_state().alive().count());
+}
+
+TEST(Snippets, ReportMergesRuns) {
+  const TemporaryFolder folder;
+  train::Results results{.paper = "reactivation"};
+  results.runs = {{.method = "dense", .accuracy = 0.9}};
+  train::save_results(folder / "runs" / "a", results);
+  save_text(folder / "theirs.csv", "method,accuracy\nours,0.5\n");
+  const WorkingDirectory there(folder.path());
+#include "snippets/docs/report.md.1"
+  EXPECT_EQ(comparisons.at(0).rows.size(), 2U);
+  EXPECT_TRUE(std::filesystem::exists("runs/both/report.html"));
 }
 
 }  // namespace
