@@ -19,11 +19,8 @@
 
 #include "tests/fuzz/heap_count.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COPPICE_FUZZ_SANITIZED 1
+#if COPPICE_FUZZ_SANITIZED
 #include <sanitizer/common_interface_defs.h>
-#else
-#define COPPICE_FUZZ_SANITIZED 0
 #endif
 
 namespace coppice::fuzz {

@@ -21,7 +21,7 @@ void reset_heap_peak() { peak = current.load(); }
 
 }  // namespace coppice::fuzz
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
+#if !COPPICE_FUZZ_SANITIZED && defined(__GLIBC__)
 
 namespace {
 
