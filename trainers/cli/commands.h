@@ -25,5 +25,6 @@ void add_reproduce(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
 void add_data(CLI::App& app, Context& context);
 void add_inspect(CLI::App& app, Context& context);
+void add_export(CLI::App& app, Context& context);
 
 }  // namespace coppice::train::cli

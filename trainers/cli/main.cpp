@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   coppice::train::cli::add_report(app, context);
   coppice::train::cli::add_data(app, context);
   coppice::train::cli::add_inspect(app, context);
+  coppice::train::cli::add_export(app, context);
 
   try {
     app.parse(argc, argv);
