@@ -10,6 +10,10 @@
 #include <coppice/core/io/pruned.h>
 #include <coppice/core/io/safetensors.h>
 #include <coppice/core/weight_state.h>
+#include <coppice/models/mlp.h>
+#include <coppice/models/nn/prunable.h>
+#include <coppice/ops/optim/sgd.h>
+#include <coppice/trainers/checkpoint.h>
 #include <coppice/trainers/results.h>
 
 #include "tests/core/io/temporary_folder.h"
@@ -89,6 +93,29 @@ TEST(Inspect, ShowsWhatIsNoPairApart) {
   EXPECT_EQ(found.tensors.size(), 2U);
   ASSERT_EQ(found.notes.size(), 1U);
   EXPECT_NE(found.notes[0].find("'w_mask'"), std::string::npos);
+}
+
+TEST(Inspect, ShowsTheNetworkOfACheckpointAndChecksAllOfIt) {
+  const TemporaryFolder folder;
+  const std::shared_ptr<nn::Sequential> model = models::mlp({6, 5, 4});
+  nn::prunable(*model).front().replace(
+      Tensor::masked(Tensor::ones({5, 6}), Mask::from_positions({5, 6}, std::vector<std::int64_t>{1, 8, 20})));
+  optim::SGD optimizer(model->parameters(), {.lr = 0.1});
+  const std::filesystem::path file =
+      save_checkpoint(folder.path(), {*model, optimizer}, {}, {{"recipe", "name = 'x'"}});
+  const Inspection found = inspect(file);
+  ASSERT_EQ(found.tensors.size(), 4U);
+  EXPECT_EQ(tensor_of(found, "fc1.weight").layout, "masked");
+  EXPECT_EQ(tensor_of(found, "fc1.weight").alive, 3);
+  EXPECT_EQ(tensor_of(found, "fc1.weight").file_bytes, 3 * 4 + 4);
+  ASSERT_EQ(found.notes.size(), 1U);
+  EXPECT_NE(found.notes[0].find("optimizer ("), std::string::npos) << found.notes[0];
+  EXPECT_EQ(mask_text(found).substr(0, 11), "fc1.weight\n");
+
+  std::string damaged = read_bytes(file);
+  damaged[damaged.size() - 8] = static_cast<char>(damaged[damaged.size() - 8] ^ 1);  // a value
+  write_bytes(folder / "damaged", damaged);
+  EXPECT_TRUE(error_of([&] { inspect(folder / "damaged"); }).starts_with("[checkpoint] "));
 }
 
 TEST(Inspect, ReadsArraysAndResults) {

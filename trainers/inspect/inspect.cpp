@@ -1,15 +1,18 @@
 #include <coppice/trainers/inspect/inspect.h>
 
 #include <array>
-#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <sstream>
+#include <string_view>
 
 #include <coppice/core/io/idx.h>
 #include <coppice/core/io/masked_view.h>
 #include <coppice/core/io/npy.h>
 #include <coppice/core/io/pruned.h>
 #include <coppice/core/weight_state.h>
+#include <coppice/trainers/checkpoint.h>
 #include <coppice/trainers/results.h>
 
 namespace coppice::train {
@@ -54,6 +57,31 @@ InspectedTensor describe(const std::string& name, const std::string& layout, con
   return result;
 }
 
+/// Of a checkpoint's tensors those of the network, by their own names; the rest becomes a note.
+void keep_network(Inspection& result) {
+  constexpr std::string_view kModel = "model.";
+  std::vector<InspectedTensor> network;
+  std::map<std::string, std::pair<int, std::int64_t>> others;
+  for (InspectedTensor& entry : result.tensors) {
+    if (entry.name.starts_with(kModel)) {
+      entry.name.erase(0, kModel.size());
+      network.push_back(std::move(entry));
+    } else {
+      auto& [count, bytes] = others[entry.name.substr(0, entry.name.find('.'))];
+      ++count;
+      bytes += entry.file_bytes;
+    }
+  }
+  result.tensors = std::move(network);
+  std::ostringstream note;
+  note << "a checkpoint; beside the network";
+  for (const auto& [part, size] : others) {
+    note << (part == others.begin()->first ? " " : ", ") << part << " (" << size.first << " tensors, " << size.second
+         << " bytes)";
+  }
+  result.notes.push_back(note.str());
+}
+
 void inspect_safetensors(const std::filesystem::path& file, Inspection& result) {
   const Safetensors raw = detail::load_parts(file);
   const Safetensors whole = detail::join_masked(raw, file.string());
@@ -83,6 +111,10 @@ void inspect_safetensors(const std::filesystem::path& file, Inspection& result) 
     }
   }
   result.metadata.assign(whole.metadata.begin(), whole.metadata.end());
+  if (whole.metadata.contains("coppice.checkpoint")) {
+    load_checkpoint(file);  // which sums up every byte
+    keep_network(result);
+  }
 }
 
 void inspect_results(const std::filesystem::path& file, Inspection& result) {

@@ -40,9 +40,10 @@ struct Inspection {
   std::vector<std::string> notes{};  ///< what a reader of the table should know
 };
 
-/// Reads a safetensors file (with dense weights, the masked view, pairs of weights and masks, or a checkpoint), a NumPy
-/// array, an IDX file or a results.json; its first bytes, not its name, say which. Throws `[…] file: …` for others and
-/// damaged ones.
+/// Reads a safetensors file (with dense weights, the masked view, pairs of weights and masks, or a checkpoint, of which
+/// the network is shown), a NumPy array, an IDX file or a results.json; its first bytes, not its name, say which.
+/// Throws
+/// `[…] file: …` for others and damaged ones.
 COPPICE_API Inspection inspect(const std::filesystem::path& file);
 
 /// A table for a terminal.
@@ -51,7 +52,8 @@ COPPICE_API std::string to_text(const Inspection& inspection);
 COPPICE_API std::string to_json(const Inspection& inspection);
 
 /// The masks of all sparse matrices (dimension 0 down, all others across) one below the other: u8 (h, w), black where
-/// everything is alive, white where nothing is. Large ones are averaged, small ones enlarged. Throws
+/// everything is alive, white where nothing is. Dense tensors with zeros count only where nothing has a mask. Large
+/// ones are averaged, small ones enlarged. Throws
 /// `[inspect] file: …` when there is none.
 COPPICE_API Tensor mask_picture(const Inspection& inspection);
 /// The same in characters, at most `columns` wide, each mask below its name.

@@ -17,9 +17,7 @@ struct Grid {
   std::vector<double> density{};
 };
 
-bool is_sparse_matrix(const InspectedTensor& entry) {
-  return entry.tensor.dim() >= 2 && entry.numel() > 0 && (entry.tensor.is_masked() || entry.alive < entry.numel());
-}
+bool is_matrix(const InspectedTensor& entry) { return entry.tensor.dim() >= 2 && entry.numel() > 0; }
 
 /// At most `most_rows` × `most_columns` cells.
 Grid lay_out(const InspectedTensor& entry, std::int64_t most_rows, std::int64_t most_columns) {
@@ -47,9 +45,12 @@ Grid lay_out(const InspectedTensor& entry, std::int64_t most_rows, std::int64_t 
 }
 
 std::vector<Grid> grids_of(const Inspection& inspection, std::int64_t most_rows, std::int64_t most_columns) {
+  const bool any_masked =
+      std::ranges::any_of(inspection.tensors, [](const auto& entry) { return entry.tensor.is_masked(); });
   std::vector<Grid> grids;
   for (const InspectedTensor& entry : inspection.tensors) {
-    if (is_sparse_matrix(entry)) grids.push_back(lay_out(entry, most_rows, most_columns));
+    const bool sparse = any_masked ? entry.tensor.is_masked() : entry.alive < entry.numel();
+    if (sparse && is_matrix(entry)) grids.push_back(lay_out(entry, most_rows, most_columns));
   }
   COPPICE_CHECK(!grids.empty(), "[inspect] ", inspection.file,
                 ": a picture expects a sparse tensor of two dimensions or more; there is none");
