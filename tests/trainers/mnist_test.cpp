@@ -60,6 +60,8 @@ TEST(Mnist, HoldsTheOriginalFiles) {
   EXPECT_EQ(set.test.size(), 10000);
   EXPECT_EQ(set.train.labels.data<std::uint8_t>()[0], 5);
   EXPECT_EQ(set.test.labels.data<std::uint8_t>()[0], 7);
+  EXPECT_TRUE(is_original_mnist(set));
+  EXPECT_FALSE(is_original_mnist({.train = digits(30), .test = digits(20)}));
 }
 
 }  // namespace

@@ -24,6 +24,8 @@ int check(const std::string& directory) {
   const TrainTest data = load_idx_directory(directory);
   describe("train", data.train);
   describe("test", data.test);
+  std::printf(is_original_mnist(data) ? "This is MNIST, every image and label of it.\n"
+                                      : "This is not MNIST, or not as it was published.\n");
   return 0;
 }
 

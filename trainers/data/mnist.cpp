@@ -65,6 +65,12 @@ TrainTest mnist(const fs::path& directory) {
   return data;
 }
 
+bool is_original_mnist(const TrainTest& data) {
+  // digest() of what the files of yann.lecun.com hold (their SHA-256: docs/data.md).
+  return digest(data.train) == "1f173180d3af2f0d32f93a33f5737e5520f13899de25b111f9d2a767904448d0" &&
+         digest(data.test) == "825267a57ccfa51bfe2b9f25fc085345bab2e0a940152bc3a36954416afbe284";
+}
+
 void save_idx_directory(const fs::path& directory, const TrainTest& data) {
   fs::create_directories(directory);
   save_idx(directory / kTrain.images, data.train.images);

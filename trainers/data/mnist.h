@@ -15,6 +15,9 @@ COPPICE_API TrainTest load_idx_directory(const std::filesystem::path& directory)
 /// The same, and throws unless it is MNIST's 60,000 + 10,000 images of 28 × 28.
 COPPICE_API TrainTest mnist(const std::filesystem::path& directory);
 
+/// Whether these are MNIST's own images and labels in their order, whatever files they came in.
+COPPICE_API bool is_original_mnist(const TrainTest& data);
+
 /// Writes a data set in that layout, uncompressed, where load_idx_directory finds it.
 COPPICE_API void save_idx_directory(const std::filesystem::path& directory, const TrainTest& data);
 
