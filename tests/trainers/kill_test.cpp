@@ -30,7 +30,7 @@ validation_images = 40
 widths = [784, 24, 16, 10]
 [training]
 batch_size = 16
-steps = 300
+steps = 200
 record_every = 30
 [policy]
 preset = "iee"
@@ -39,9 +39,9 @@ interval = 11
 accuracy_steps = 6
 exploration_steps = 9
 [checkpoint]
-every = 10
+every = 8
 )";
-constexpr const char* kLast = "checkpoints/step-000000300.safetensors";
+constexpr const char* kLast = "checkpoints/step-000000200.safetensors";
 
 /// The program training that recipe in a directory.
 class Training {
