@@ -48,6 +48,7 @@ int make(const MakeArguments& arguments) {
 void add_data(CLI::App& app, Context& context) {
   CLI::App* data = app.add_subcommand("data", "Make or check data sets");
   data->require_subcommand(1);
+  data->footer("Examples:\n  coppice data make digits --train 6000 --test 1000\n  coppice data check digits");
 
   CLI::App* made = data->add_subcommand("make", "Draw the engine's own digits and write them as idx files");
   auto arguments = std::make_shared<MakeArguments>();
@@ -55,11 +56,13 @@ void add_data(CLI::App& app, Context& context) {
   made->add_option("--train", arguments->train, "training images")->check(CLI::PositiveNumber)->capture_default_str();
   made->add_option("--test", arguments->test, "test images")->check(CLI::PositiveNumber)->capture_default_str();
   made->add_option("--seed", arguments->seed, "whose handwriting")->capture_default_str();
+  made->footer("Example:\n  coppice data make digits --train 6000 --test 1000");
   made->callback([arguments, &context] { context.run = [arguments] { return make(*arguments); }; });
 
   CLI::App* checked = data->add_subcommand("check", "Read a directory in MNIST's layout and say what is in it");
   auto directory = std::make_shared<std::string>();
   checked->add_option("directory", *directory, "holds the four idx files, or mnist/ with them")->required();
+  checked->footer("Example:\n  coppice data check digits");
   checked->callback([directory, &context] { context.run = [directory] { return check(*directory); }; });
 }
 

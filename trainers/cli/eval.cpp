@@ -57,6 +57,7 @@ void add_eval(CLI::App& app, Context& context) {
   command->add_option("--split", arguments->split, "which images")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
+  command->footer("Example:\n  coppice eval runs/mine --split validation");
   command->callback([arguments, &context] { context.run = [arguments] { return run_eval(*arguments); }; });
 }
 

@@ -35,6 +35,7 @@ void add_inspect(CLI::App& app, Context& context) {
   inspect->add_option("file", arguments->file, "the file")->required();
   inspect->add_option("--picture", arguments->picture, "write the masks as this PNG; -: show them in characters");
   inspect->add_flag("--json", arguments->json, "as JSON");
+  inspect->footer("Example:\n  coppice inspect model.safetensors --picture masks.png");
   inspect->callback([arguments, &context] { context.run = [arguments] { return run(*arguments); }; });
 }
 

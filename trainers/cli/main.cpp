@@ -8,8 +8,16 @@
 
 namespace {
 
-constexpr int kFailure = 1;
-constexpr int kUsage = 2;
+constexpr const char* kFooter =
+    "Exit codes:\n"
+    "  0    done\n"
+    "  1    what was asked could not be done\n"
+    "  2    the command line or a recipe is wrong; nothing was done\n"
+    "  130  ended by Ctrl-C or SIGTERM; what was finished is kept\n\n"
+    "Examples:\n"
+    "  coppice reproduce reactivation                  the table of a paper at toy scale, in minutes\n"
+    "  coppice reproduce reactivation --add mine.toml  the same with a method of your own\n"
+    "  coppice COMMAND --help                          everything a command takes\n";
 
 std::atomic<bool> stop_asked{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may write it");
@@ -36,30 +44,35 @@ std::string join(int count, char** arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  namespace cli = coppice::train::cli;
   CLI::App app("Coppice: train networks whose weights are sparse from the first step");
   app.name("coppice");
   app.require_subcommand(1);
   app.set_version_flag("--version", version);
-  coppice::train::cli::Context context{.command_line = join(argc, argv), .stop = &stop_asked, .run = {}};
-  coppice::train::cli::add_train(app, context);
-  coppice::train::cli::add_eval(app, context);
-  coppice::train::cli::add_reproduce(app, context);
-  coppice::train::cli::add_report(app, context);
-  coppice::train::cli::add_data(app, context);
-  coppice::train::cli::add_inspect(app, context);
-  coppice::train::cli::add_export(app, context);
+  cli::Context context{.command_line = join(argc, argv), .stop = &stop_asked, .run = {}};
+  cli::add_train(app, context);
+  cli::add_eval(app, context);
+  cli::add_reproduce(app, context);
+  cli::add_report(app, context);
+  cli::add_data(app, context);
+  cli::add_inspect(app, context);
+  cli::add_export(app, context);
+  app.footer(kFooter);  // commands would inherit it, had it been there before them
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    return app.exit(error) == 0 ? cli::kSuccess : cli::kUsage;
   }
   std::signal(SIGINT, ask_to_stop);
   std::signal(SIGTERM, ask_to_stop);
   try {
     return context.run();
+  } catch (const cli::UsageError& error) {
+    std::fprintf(stderr, "coppice: %s\n", error.what());
+    return cli::kUsage;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "coppice: %s\n", error.what());
-    return kFailure;
+    return cli::kFailure;
   }
 }

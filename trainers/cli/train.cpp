@@ -12,6 +12,7 @@ namespace {
 struct Arguments {
   std::string recipe;
   std::vector<std::string> set;
+  bool keys = false;
   std::string out;
   bool resume = false;
   std::string from;
@@ -87,15 +88,24 @@ bool train_one(const Recipe& recipe, const std::string& directory, const Argumen
   return false;
 }
 
-int run_train(const Arguments& arguments, const Context& context) {
-  Recipe recipe = read_recipe(arguments.recipe);
+Recipe read_arguments(const Arguments& arguments) {
+  Recipe recipe = arguments.recipe.empty() ? Recipe{} : read_recipe(arguments.recipe);
   for (const std::string& setting : arguments.set) {
-    const std::size_t equals = setting.find('=');
-    COPPICE_CHECK(equals != std::string::npos, "--set expects KEY=VALUE; got ", setting);
-    set(recipe, setting.substr(0, equals), setting.substr(equals + 1));
+    const auto [key, value] = key_and_value(setting);
+    set(recipe, key, value);
   }
+  return recipe;
+}
+
+int run_train(const Arguments& arguments, const Context& context) {
+  const Recipe recipe = as_usage([&] { return read_arguments(arguments); });
+  if (arguments.keys) {
+    print_keys(recipe_keys(recipe));
+    return kSuccess;
+  }
+  if (arguments.recipe.empty()) throw UsageError("train expects a recipe; got none");
   const std::string out = arguments.out.empty() ? "runs/" + recipe.name : arguments.out;
-  const std::vector<Recipe> variants = expand(recipe);
+  const std::vector<Recipe> variants = as_usage([&] { return expand(recipe); });
   COPPICE_CHECK(variants.size() == 1 || arguments.from.empty(), "--from expects a recipe without a sweep");
   for (const Recipe& variant : variants) {
     const std::string directory = variants.size() == 1 ? out : out + "/" + variant.name;
@@ -110,14 +120,17 @@ int run_train(const Arguments& arguments, const Context& context) {
 void add_train(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("train", "Train the network of a recipe");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("recipe", arguments->recipe, "a TOML file (docs/recipes.md)")
-      ->required()
-      ->check(CLI::ExistingFile);
+  command->add_option("recipe", arguments->recipe, "a TOML file (docs/recipes.md)")->check(CLI::ExistingFile);
   command->add_option("--set", arguments->set, "KEY=VALUE, any key of the recipe, e.g. training.learning_rate=0.05");
+  command->add_flag("--keys", arguments->keys, "print every key with its value and what it takes, and train nothing");
   command->add_option("--out", arguments->out,
                       "where recipe.resolved.toml, logs, checkpoints and metrics.json go (default: runs/NAME)");
   command->add_flag("--resume", arguments->resume, "go on from the newest checkpoint there, if there is one");
   command->add_option("--from", arguments->from, "go on from this checkpoint instead")->check(CLI::ExistingFile);
+  command->footer(
+      "Examples:\n"
+      "  coppice train mine.toml --set training.learning_rate=0.05 --out runs/mine\n"
+      "  coppice train mine.toml --out runs/mine --resume");
   command->callback(
       [arguments, &context] { context.run = [arguments, &context] { return run_train(*arguments, context); }; });
 }

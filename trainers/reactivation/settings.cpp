@@ -171,7 +171,7 @@ Fields method_fields(Method& method) {
 std::vector<RecipeKey> keys_of(const Fields& fields) {
   std::vector<RecipeKey> keys;
   for (const Field& field : fields) {
-    keys.push_back({.key = field.key, .expects = field.expects, .preset = field.get(), .help = field.help});
+    keys.push_back({.key = field.key, .expects = field.expects, .value = field.get(), .help = field.help});
   }
   return keys;
 }

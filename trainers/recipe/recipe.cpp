@@ -114,11 +114,11 @@ Fields detail::fields_of(Recipe& recipe) {
   return fields;
 }
 
-std::vector<RecipeKey> recipe_keys() {
-  Recipe defaults;
+std::vector<RecipeKey> recipe_keys(const Recipe& recipe) {
+  Recipe copy = recipe;
   std::vector<RecipeKey> keys;
-  for (const Field& field : detail::fields_of(defaults)) {
-    keys.push_back({.key = field.key, .expects = field.expects, .preset = field.get(), .help = field.help});
+  for (const Field& field : detail::fields_of(copy)) {
+    keys.push_back({.key = field.key, .expects = field.expects, .value = field.get(), .help = field.help});
   }
   return keys;
 }

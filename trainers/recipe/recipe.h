@@ -95,12 +95,12 @@ struct Recipe {
 struct RecipeKey {
   std::string key{};
   std::string expects{};  ///< `an integer of 0 or more`, `one of sgd, adamw`
-  std::string preset{};   ///< the value in a recipe that does not say
+  std::string value{};    ///< in the recipe asked, as text
   std::string help{};
 };
 
 /// Every key, in the order of the file.
-COPPICE_API std::vector<RecipeKey> recipe_keys();
+COPPICE_API std::vector<RecipeKey> recipe_keys(const Recipe& recipe = {});
 /// Every field as text, in the same order; the sweep is no field.
 COPPICE_API std::vector<std::pair<std::string, std::string>> to_pairs(const Recipe& recipe);
 

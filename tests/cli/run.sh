@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The program's conventions: exit codes, where it prints what, and that every help ends with an example.
+# Usage: run.sh PROGRAM
+set -u
+program=$(realpath "$1")
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+failures=0
+
+# expect CODE PATTERN ARGUMENTS...: the program ends with CODE and prints a line that matches PATTERN.
+expect() {
+  local code=$1 pattern=$2
+  shift 2
+  "$program" "$@" >out 2>err
+  local got=$?
+  if [ "$got" != "$code" ] || ! cat out err | grep -qE -- "$pattern"; then
+    echo "FAILED: coppice $*: exit code $got, expected $code and a line like: $pattern"
+    cat out err | tail -5
+    failures=$((failures + 1))
+  fi
+}
+
+expect 0 '^coppice [0-9]+\.[0-9]+\.[0-9]+ ' --version
+expect 0 '^Exit codes: 0 .*1 .*2 ' --help
+expect 2 'subcommand is required'
+expect 2 'frobnicate' frobnicate
+expect 2 '--frobnicate' reproduce reactivation --frobnicate
+
+# Every command, as the help of the one above lists it.
+for command in $("$program" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p'); do
+  expect 0 '^Examples?:' "$command" --help
+  for inner in $("$program" "$command" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p'); do
+    expect 0 '^Examples?:' "$command" "$inner" --help
+  done
+done
+
+mistake='\[recipe\] unknown key '"'policy.intervall'"'; did you mean '"'policy.interval'"'\?'
+expect 2 "$mistake" reproduce reactivation --set policy.intervall=5
+expect 2 'expects KEY=VALUE; got seeds' reproduce reactivation --set seeds
+expect 2 'seeds expects an integer of 1 or more' reproduce reactivation --seeds 0
+expect 2 "did you mean 'rigl'" reproduce reactivation --method rigle
+expect 2 'none.toml: expects a file that can be read' reproduce reactivation --add none.toml
+printf 'name = "rigl"\n' >clash.toml
+expect 2 "clash.toml:1:8: the table has a row 'rigl' already" reproduce reactivation --add clash.toml
+expect 2 "excludes" reproduce reactivation --scale quick --recipe clash.toml
+expect 2 "expects a recipe" train
+expect 0 "^training.steps = 7" train --keys --set training.steps=7
+expect 1 'train-images-idx3-ubyte' data check "$folder"
+expect 0 'policy.fraction.initial = ' reproduce reactivation --keys
+
+small="--sparsity 0.95 --jobs 1 --set data.train_images=1200 data.validation_images=200 data.test_images=100"
+cp "$here/../../docs/recipes/mine.toml" .
+expect 0 '^ +95 %  mine\[interval=20\] ' reproduce reactivation --method rigl iee --add mine.toml --seeds 1 --steps 50 \
+  --out first $small
+expect 0 '^ +95 %  mine\[interval=40\] ' reproduce reactivation --recipe first/recipe.resolved.toml --out second
+cmp first/recipe.resolved.toml second/recipe.resolved.toml || failures=$((failures + 1))
+
+# Interrupted once the first training is done: what is finished is kept.
+"$program" reproduce reactivation --method dense --seeds 20 --steps 100 --out stopped $small >out 2>err &
+pid=$!
+until grep -q '^\[1/' err 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+kill -INT $pid
+wait $pid
+got=$?
+if [ $got != 130 ] || ! grep -q '"interrupted": true' stopped/results.json; then
+  echo "FAILED: exit code $got after SIGINT, expected 130 and results that say so"
+  failures=$((failures + 1))
+fi
+
+[ $failures = 0 ] && echo "every command keeps to the conventions"
+exit $((failures > 0))
