@@ -1,8 +1,13 @@
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include <coppice/sparsity/nearest.h>
 #include <coppice/trainers/cli/commands.h>
 #include <coppice/trainers/environment.h>
 
@@ -41,6 +46,14 @@ std::string join(int count, char** arguments) {
   return line;
 }
 
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.emplace_back(command->get_name());
+  }
+  return names;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,6 +72,13 @@ int main(int argc, char** argv) {
   cli::add_export(app, context);
   app.footer(kFooter);  // commands would inherit it, had it been there before them
 
+  const std::vector<std::string> commands = command_names(app);
+  if (argc > 1 && argv[1][0] != '-' && std::find(commands.begin(), commands.end(), argv[1]) == commands.end()) {
+    const std::string_view meant = coppice::sparsity::detail::nearest(argv[1], {commands.begin(), commands.end()});
+    std::fprintf(stderr, "coppice: there is no command '%s'; did you mean '%s'?\n", argv[1],
+                 std::string(meant).c_str());
+    return cli::kUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
