@@ -23,6 +23,7 @@ using sparsity::detail::word_index;
 using train::detail::Document;
 using train::detail::Setting;
 
+constexpr std::size_t kMostName = 120;  // a file of a run is named after its row
 constexpr Bounds kCount{.least = 0.0};
 constexpr Bounds kPositive{.least = 1.0};
 
@@ -179,7 +180,7 @@ std::vector<RecipeKey> keys_of(const Fields& fields) {
 /// A name that is a word, where it is given by hand or by a sweep with what it sets in brackets.
 bool is_row_name(std::string_view name) {
   const std::string_view word = name.substr(0, name.ends_with(']') ? name.find('[') : name.npos);
-  return !word.empty() && name.size() <= 200 && std::all_of(word.begin(), word.end(), [](char letter) {
+  return !word.empty() && name.size() <= kMostName && std::all_of(word.begin(), word.end(), [](char letter) {
     return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9') ||
            letter == '_' || letter == '-';
   });
@@ -228,6 +229,8 @@ std::vector<Method> methods_of(const Document& document) {
       row.name += variant.label;
       const Fields row_fields = method_fields(row);
       for (const auto& [key, value] : variant.settings) sparsity::detail::find(row_fields, key)->set(value);
+      COPPICE_CHECK(row.name.size() <= kMostName, "expects names of rows of at most ", kMostName,
+                    " bytes, with what a sweep sets; got ", row.name);
       policy(row, 0.5, 1000).validate();
       rows.push_back(std::move(row));
     }
