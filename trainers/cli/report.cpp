@@ -58,6 +58,7 @@ void add_report(CLI::App& app, Context& context) {
   command->add_option(
       "--out", arguments->out,
       "where the files go (default: the directory itself where it is the only input, else runs/report)");
+  command->footer("Example:\n  coppice report runs/first runs/second --out runs/both");
   command->callback([arguments, &context] { context.run = [arguments] { return render(*arguments); }; });
 }
 
