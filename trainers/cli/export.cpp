@@ -83,6 +83,7 @@ void add_start(CLI::App& parent, Context& context) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   start->add_option("--out", arguments->out, "directory to write")->required();
+  start->footer("Example:\n  coppice export start --method rigl --sparsity 0.95 --out start");
   start->callback([=, &context] {
     if (recipe->count() + method->count() == 0) throw CLI::RequiredError("--recipe or --method");
     context.run = [arguments] { return run_start(*arguments); };
@@ -96,6 +97,7 @@ void add_weights(CLI::App& parent, Context& context) {
   weights->add_option("file", arguments->file, "checkpoint or safetensors file")->required();
   weights->add_option("out", arguments->out, "safetensors file to write")->required();
   weights->add_flag("--pairs", arguments->pairs, "write weight_orig and weight_mask, as torch.nn.utils.prune does");
+  weights->footer("Example:\n  coppice export weights runs/mine/step-100.ckpt weights.safetensors --pairs");
   weights->callback([arguments, &context] { context.run = [arguments] { return run_weights(*arguments); }; });
 }
 
@@ -103,6 +105,7 @@ void add_weights(CLI::App& parent, Context& context) {
 
 void add_export(CLI::App& app, Context& context) {
   CLI::App* exported = app.add_subcommand("export", "Write weights, masks and data order for another framework");
+  exported->footer("Example:\n  coppice export start --method rigl --sparsity 0.95 --out start");
   exported->require_subcommand(1);
   add_start(*exported, context);
   add_weights(*exported, context);
