@@ -97,7 +97,8 @@ void add_weights(CLI::App& parent, Context& context) {
   weights->add_option("file", arguments->file, "checkpoint or safetensors file")->required();
   weights->add_option("out", arguments->out, "safetensors file to write")->required();
   weights->add_flag("--pairs", arguments->pairs, "write weight_orig and weight_mask, as torch.nn.utils.prune does");
-  weights->footer("Example:\n  coppice export weights runs/mine/checkpoints/step-4000.safetensors mine.safetensors --pairs");
+  weights->footer(
+      "Example:\n  coppice export weights runs/mine/checkpoints/step-4000.safetensors mine.safetensors --pairs");
   weights->callback([arguments, &context] { context.run = [arguments] { return run_weights(*arguments); }; });
 }
 
