@@ -63,8 +63,8 @@ struct TrainingOptions {
 
 /// When the training is saved.
 struct CheckpointOptions {
-  std::int64_t every = 0;  ///< steps; 0: at the end only
-  int keep = 3;            ///< of the newest
+  std::int64_t every = 1000;  ///< steps; 0: at the end only
+  int keep = 3;               ///< of the newest
 };
 
 /// Values that a key takes in turn.
