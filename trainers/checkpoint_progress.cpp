@@ -111,10 +111,7 @@ void save_measurements(const std::filesystem::path& checkpoint, const FitResult&
                                  {"exploitation_peak_bytes", progress.exploitation_peak_bytes},
                                  {"record_seconds", nlohmann::ordered_json::array()}};
   for (const EpochRecord& record : progress.records) json["record_seconds"].push_back(record.seconds);
-  const std::string text = json.dump(1) + '\n';
-  AtomicFile file(measurements_file(checkpoint));
-  file.write(text.data(), text.size());
-  file.commit();
+  save_text(measurements_file(checkpoint), json.dump(1) + '\n');
 }
 
 bool load_measurements(const std::filesystem::path& checkpoint, FitResult& progress) {

@@ -107,10 +107,7 @@ void write_metrics(const std::filesystem::path& file, const Recipe& recipe, cons
       {"version", environment.version},      {"commit", environment.commit}, {"dirty", environment.dirty},
       {"compiler", environment.compiler},    {"cpu", environment.cpu},       {"isa", environment.isa},
       {"processors", environment.processors}};
-  const std::string text = json.dump(2) + '\n';
-  AtomicFile out(file);
-  out.write(text.data(), text.size());
-  out.commit();
+  save_text(file, json.dump(2) + '\n');
 }
 
 }  // namespace

@@ -60,10 +60,7 @@ void save_start(const std::filesystem::path& directory, const Start& start) {
   }
   save_positions(directory / "split-train.npy", start.data.split.train);
   save_positions(directory / "split-validation.npy", start.data.split.validation);
-  const std::string text = describe(start);
-  AtomicFile out(directory / "start.json");
-  out.write(text.data(), text.size());
-  out.commit();
+  save_text(directory / "start.json", describe(start));
   write_recipe(directory / "recipe.resolved.toml", start.recipe);
 }
 

@@ -52,9 +52,7 @@ std::string csv_line(const EpochRecord& record) {
 
 /// A file with that text, open for more.
 std::ofstream begin(const std::filesystem::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
+  save_text(path, text);
   std::ofstream out(path, std::ios::binary | std::ios::app);
   COPPICE_CHECK(out, "[TrainingLog] cannot open ", path.string());
   return out;

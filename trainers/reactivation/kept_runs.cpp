@@ -71,10 +71,7 @@ void KeptRuns::keep(const RunPlan& plan, const RunResult& run) const {
   results.environment = current_environment();
   results.checksums.emplace_back(kIdentity, identity(plan, run.seed));
   results.runs.push_back(run);
-  const std::string text = to_json(results);
-  AtomicFile file(file_of(plan, run.seed));
-  file.write(text.data(), text.size());
-  file.commit();
+  save_text(file_of(plan, run.seed), to_json(results));
 }
 
 }  // namespace coppice::train::reactivation

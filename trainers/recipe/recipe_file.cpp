@@ -79,9 +79,7 @@ void write_recipe(const std::filesystem::path& file, const Recipe& recipe) {
   if (!environment.commit.empty()) text += ", commit " + environment.commit + (environment.dirty ? "+" : "");
   text += '\n';
   text += to_toml(recipe);
-  AtomicFile out(file);
-  out.write(text.data(), text.size());
-  out.commit();
+  save_text(file, text);
 }
 
 }  // namespace coppice::train
