@@ -6,6 +6,7 @@
 #include <coppice/core/io/idx.h>
 #include <coppice/core/io/npy.h>
 #include <coppice/core/io/safetensors.h>
+#include <coppice/core/io/sparse_pattern.h>
 
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/target.h"
@@ -26,6 +27,16 @@ std::string read_file(std::string_view bytes, Read read) {
   return {};
 }
 
+template <class Parse>
+std::string parse_bytes(std::string_view bytes, Parse parse) {
+  try {
+    parse(bytes, "bytes");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string safetensors(std::string_view bytes) { return read_file(bytes, load_safetensors); }
@@ -34,14 +45,13 @@ std::string idx(std::string_view bytes) { return read_file(bytes, load_idx); }
 
 std::string npy(std::string_view bytes) {
   const std::string from_file = read_file(bytes, load_npy);
-  std::string from_memory;
-  try {
-    parse_npy(bytes, "bytes");
-  } catch (const Error& error) {
-    from_memory = error.what();
-  }
+  const std::string from_memory = parse_bytes(bytes, parse_npy);
   if (from_file.empty() != from_memory.empty()) std::abort();
   return from_file;
 }
+
+std::string matrix_market(std::string_view bytes) { return parse_bytes(bytes, parse_matrix_market); }
+
+std::string smtx(std::string_view bytes) { return parse_bytes(bytes, parse_smtx); }
 
 }  // namespace coppice::fuzz

@@ -12,6 +12,8 @@ using Target = std::string (*)(std::string_view bytes);
 std::string safetensors(std::string_view bytes);
 std::string idx(std::string_view bytes);
 std::string npy(std::string_view bytes);
+std::string matrix_market(std::string_view bytes);
+std::string smtx(std::string_view bytes);
 std::string png(std::string_view bytes);
 std::string jpeg(std::string_view bytes);
 std::string recipe(std::string_view bytes);
