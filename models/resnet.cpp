@@ -1,5 +1,6 @@
 #include <coppice/models/resnet.h>
 
+#include <span>
 #include <sstream>
 #include <string>
 
@@ -89,8 +90,8 @@ class Block : public nn::Module {
 
 class ResNet : public nn::Module {
  public:
-  ResNet(ResNetBlock block, std::array<std::int64_t, 4> blocks, const ResNetOptions& options)
-      : has_pool_(options.stem == ResNetStem::Large) {
+  ResNet(ResNetBlock block, std::span<const std::int64_t> blocks, const ResNetOptions& options)
+      : has_pool_(options.stem == ResNetStem::Large), stages_(blocks.size()) {
     register_module("conv1", has_pool_ ? conv(options.input_channels, options.width, 7, 2)
                                        : conv(options.input_channels, options.width, 3));
     register_module("bn1", norm(options.width));
@@ -109,9 +110,7 @@ class ResNet : public nn::Module {
         stage->append(std::make_shared<Block>(block, in, width, stride, options.zero_init_residual));
         in = Block::outputs(block, width);
       }
-      std::string name = "layer";
-      name += std::to_string(i + 1);
-      register_module(name, stage);
+      register_module(stage_name(i), stage);
     }
     register_module("avgpool", std::make_shared<nn::AdaptiveAvgPool2d>(std::array<std::int64_t, 2>{1, 1}));
     register_module("fc", std::make_shared<nn::Linear>(in, options.num_classes));
@@ -120,26 +119,37 @@ class ResNet : public nn::Module {
   Tensor forward(const Tensor& input) override {
     Tensor x = module("relu")(module("bn1")(module("conv1")(input)));
     if (has_pool_) x = module("maxpool")(x);
-    for (const char* stage : {"layer1", "layer2", "layer3", "layer4"}) x = module(stage)(x);
+    for (std::size_t i = 0; i < stages_; ++i) x = module(stage_name(i))(x);
     return module("fc")(module("avgpool")(x).flatten(1));
   }
 
   std::string description() const override { return "ResNet"; }
 
  private:
+  static std::string stage_name(std::size_t index) {
+    std::string name = "layer";
+    return name += std::to_string(index + 1);
+  }
+
   bool has_pool_;
+  std::size_t stages_;
 };
 
-}  // namespace
-
-std::shared_ptr<nn::Module> resnet(ResNetBlock block, std::array<std::int64_t, 4> blocks,
-                                   const ResNetOptions& options) {
+std::shared_ptr<nn::Module> build(ResNetBlock block, std::span<const std::int64_t> blocks,
+                                  const ResNetOptions& options) {
   COPPICE_CHECK(options.num_classes >= 1 && options.input_channels >= 1 && options.width >= 1,
                 "[resnet] expects at least one class, input channel and channel; got ", options.num_classes, ", ",
                 options.input_channels, " and ", options.width);
   auto model = std::make_shared<ResNet>(block, blocks, options);
   if (options.draw) nn::initialize(*model, options.seed);
   return model;
+}
+
+}  // namespace
+
+std::shared_ptr<nn::Module> resnet(ResNetBlock block, std::array<std::int64_t, 4> blocks,
+                                   const ResNetOptions& options) {
+  return build(block, blocks, options);
 }
 
 std::shared_ptr<nn::Module> resnet18(const ResNetOptions& options) {
@@ -157,5 +167,20 @@ std::shared_ptr<nn::Module> resnet101(const ResNetOptions& options) {
 std::shared_ptr<nn::Module> resnet152(const ResNetOptions& options) {
   return resnet(ResNetBlock::Bottleneck, {3, 8, 36, 3}, options);
 }
+
+std::shared_ptr<nn::Module> cifar_resnet(std::int64_t blocks, const CifarResNetOptions& options) {
+  return build(ResNetBlock::Basic, std::array{blocks, blocks, blocks},
+               {.num_classes = options.num_classes,
+                .zero_init_residual = options.zero_init_residual,
+                .stem = ResNetStem::Small,
+                .input_channels = options.input_channels,
+                .width = options.width,
+                .seed = options.seed,
+                .draw = options.draw});
+}
+
+std::shared_ptr<nn::Module> resnet20(const CifarResNetOptions& options) { return cifar_resnet(3, options); }
+std::shared_ptr<nn::Module> resnet32(const CifarResNetOptions& options) { return cifar_resnet(5, options); }
+std::shared_ptr<nn::Module> resnet56(const CifarResNetOptions& options) { return cifar_resnet(9, options); }
 
 }  // namespace coppice::models

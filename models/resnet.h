@@ -43,4 +43,24 @@ COPPICE_API std::shared_ptr<nn::Module> resnet152(const ResNetOptions& options =
 COPPICE_API std::shared_ptr<nn::Module> resnet(ResNetBlock block, std::array<std::int64_t, 4> blocks,
                                                const ResNetOptions& options = {});
 
+struct CifarResNetOptions {
+  std::int64_t num_classes = 10;
+  bool zero_init_residual = false;
+  std::int64_t input_channels = 3;
+  std::int64_t width = 16;  ///< channels of the first stage; the other two have 2 and 4 times as many
+  std::uint64_t seed = 0;
+  bool draw = true;
+};
+
+/// Residual networks for images of about 32 × 32, with 6 · `blocks` + 2 layers: a 3 × 3 convolution, then three stages
+/// of `blocks` Basic blocks each. Where a stage changes size its shortcut is a 1 × 1 convolution with batch norm
+/// ("option B"). Names and initialisation are those of resnet().
+/// Source: He et al., CVPR 2016, section 4.2, which has option A there, shortcuts without weights.
+///
+/// Parameters with 10 classes: resnet20 272,474; resnet32 466,906; resnet56 855,770.
+COPPICE_API std::shared_ptr<nn::Module> cifar_resnet(std::int64_t blocks, const CifarResNetOptions& options = {});
+COPPICE_API std::shared_ptr<nn::Module> resnet20(const CifarResNetOptions& options = {});
+COPPICE_API std::shared_ptr<nn::Module> resnet32(const CifarResNetOptions& options = {});
+COPPICE_API std::shared_ptr<nn::Module> resnet56(const CifarResNetOptions& options = {});
+
 }  // namespace coppice::models

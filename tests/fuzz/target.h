@@ -16,6 +16,7 @@ std::string matrix_market(std::string_view bytes);
 std::string smtx(std::string_view bytes);
 std::string png(std::string_view bytes);
 std::string jpeg(std::string_view bytes);
+std::string cifar10(std::string_view bytes);
 std::string recipe(std::string_view bytes);
 std::string results(std::string_view bytes);
 std::string checkpoint(std::string_view bytes);

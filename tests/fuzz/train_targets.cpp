@@ -4,6 +4,7 @@
 
 #include <coppice/core/error.h>
 #include <coppice/trainers/checkpoint.h>
+#include <coppice/trainers/data/cifar10.h>
 #include <coppice/trainers/data/image.h>
 #include <coppice/trainers/recipe/recipe.h>
 #include <coppice/trainers/results.h>
@@ -35,6 +36,12 @@ std::string png(std::string_view bytes) {
 
 std::string jpeg(std::string_view bytes) {
   return error_of([&] { train::decode_jpeg(as_bytes(bytes), "bytes"); });
+}
+
+std::string cifar10(std::string_view bytes) {
+  static MemoryFile file;
+  file.assign(bytes);
+  return error_of([&] { train::load_cifar10_file(file.path()); });
 }
 
 std::string recipe(std::string_view bytes) {

@@ -154,11 +154,21 @@ TEST(Build, MakesWhatTheRecipeNames) {
   Recipe recipe;
   recipe.model.name = "mpl";
   expect_error([&] { build_model(recipe); },
-               "[recipe] model.name expects one of mlp, mnist_cnn, resnet18, resnet34, resnet50, resnet101, resnet152; "
-               "got 'mpl'; did you mean 'mlp'?");
+               "[recipe] model.name expects one of mlp, mnist_cnn, resnet18, resnet34, resnet50, resnet101, resnet152, "
+               "resnet20, resnet32, resnet56; got 'mpl'; did you mean 'mlp'?");
   recipe.model.name = "resnet18";
   expect_error([&] { build_model(recipe); },
                "[recipe] resnet18 expects model.classes and model.channels above 0; got 0 and 0");
+}
+
+TEST(Build, TakesTheWidthAsPublishedUnlessTold) {
+  Recipe recipe;
+  recipe.model = {.name = "resnet20", .classes = 10, .channels = 3};
+  EXPECT_EQ(build_model(recipe)->parameter_count(), 272474);
+  recipe.model.width = 8;
+  EXPECT_EQ(build_model(recipe)->parameter("conv1.weight").shape(), (Shape{8, 3, 3, 3}));
+  recipe.model = {.name = "resnet18", .stem = models::ResNetStem::Small, .classes = 10, .channels = 3};
+  EXPECT_EQ(build_model(recipe)->parameter_count(), 11173962);
 }
 
 TEST(RecipeData, SplitsWhatTheRecipeNames) {

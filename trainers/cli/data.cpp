@@ -3,6 +3,7 @@
 #include <memory>
 
 #include <coppice/trainers/cli/commands.h>
+#include <coppice/trainers/data/cifar10.h>
 #include <coppice/trainers/data/digits.h>
 #include <coppice/trainers/data/mnist.h>
 
@@ -20,12 +21,31 @@ void describe(const char* part, const Dataset& set) {
   for (const SourceFile& file : set.files) std::printf("       %s  %s\n", file.sha256.c_str(), file.name.c_str());
 }
 
-int check(const std::string& directory) {
-  const TrainTest data = load_idx_directory(directory);
+void describe(const TrainTest& data) {
   describe("train", data.train);
   describe("test", data.test);
+}
+
+void check_idx(const std::string& directory) {
+  const TrainTest data = load_idx_directory(directory);
+  describe(data);
   std::printf(is_original_mnist(data) ? "This is MNIST, every image and label of it.\n"
                                       : "This is not MNIST, or not as it was published.\n");
+}
+
+void check_cifar10(const std::string& directory) {
+  const TrainTest data = cifar10(directory);
+  describe(data);
+  const bool whole = data.train.size() == 50000 && data.test.size() == 10000;
+  std::printf("This is in CIFAR-10's layout, %s; its first 4000 training images %s CIFAR-10's own.\n",
+              whole ? "with as many images" : "with fewer or other images",
+              begins_as_cifar10(data.train) ? "are" : "are not");
+}
+
+int check(const std::string& directory) {
+  const bool cifar = holds_cifar10(directory);
+  if (!cifar || holds_idx_files(directory)) check_idx(directory);
+  if (cifar) check_cifar10(directory);
   return 0;
 }
 
@@ -59,9 +79,10 @@ void add_data(CLI::App& app, Context& context) {
   made->footer("Example:\n  coppice data make digits --train 6000 --test 1000");
   made->callback([arguments, &context] { context.run = [arguments] { return make(*arguments); }; });
 
-  CLI::App* checked = data->add_subcommand("check", "Read a directory in MNIST's layout and say what is in it");
+  CLI::App* checked =
+      data->add_subcommand("check", "Read a directory in the layout of MNIST or CIFAR-10 and say what is in it");
   auto directory = std::make_shared<std::string>();
-  checked->add_option("directory", *directory, "holds the four idx files, or mnist/ with them")->required();
+  checked->add_option("directory", *directory, "holds the files, or mnist/ or cifar10/ with them")->required();
   checked->footer("Example:\n  coppice data check digits");
   checked->callback([directory, &context] { context.run = [directory] { return check(*directory); }; });
 }

@@ -1,6 +1,7 @@
 #include <coppice/trainers/data/mnist.h>
 
 #include <algorithm>
+#include <optional>
 
 #include <coppice/core/io/idx.h>
 #include <coppice/trainers/data/sha256.h>
@@ -17,15 +18,21 @@ struct Names {
 constexpr Names kTrain = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"};
 constexpr Names kTest = {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
-fs::path find_file(const fs::path& directory, const std::string& name) {
+std::optional<fs::path> search(const fs::path& directory, const std::string& name) {
   for (const fs::path& folder : {directory, directory / "mnist"}) {
     for (const char* ending : {".gz", ""}) {
       const fs::path file = folder / (name + ending);
       if (fs::is_regular_file(file)) return file;
     }
   }
-  detail::fail("[mnist] expects ", name, " or ", name, ".gz; found neither in ", directory.string(), " nor in ",
-               (directory / "mnist").string(), "; name the directory that holds the four idx files");
+  return {};
+}
+
+fs::path find_file(const fs::path& directory, const std::string& name) {
+  const std::optional<fs::path> file = search(directory, name);
+  COPPICE_CHECK(file, "[mnist] expects ", name, " or ", name, ".gz; found neither in ", directory.string(), " nor in ",
+                (directory / "mnist").string(), "; name the directory that holds the four idx files");
+  return *file;
 }
 
 Dataset load_part(const fs::path& directory, const Names& names) {
@@ -63,6 +70,11 @@ TrainTest mnist(const fs::path& directory) {
   data.train.name = "mnist";
   data.test.name = "mnist";
   return data;
+}
+
+bool holds_idx_files(const fs::path& directory) {
+  const auto names = {kTrain.images, kTrain.labels, kTest.images, kTest.labels};
+  return std::any_of(names.begin(), names.end(), [&](const char* name) { return search(directory, name).has_value(); });
 }
 
 bool is_original_mnist(const TrainTest& data) {

@@ -15,6 +15,9 @@ COPPICE_API TrainTest load_idx_directory(const std::filesystem::path& directory)
 /// The same, and throws unless it is MNIST's 60,000 + 10,000 images of 28 × 28.
 COPPICE_API TrainTest mnist(const std::filesystem::path& directory);
 
+/// Whether one of those four files is there.
+COPPICE_API bool holds_idx_files(const std::filesystem::path& directory);
+
 /// Whether these are MNIST's own images and labels in their order, whatever files they came in.
 COPPICE_API bool is_original_mnist(const TrainTest& data);
 

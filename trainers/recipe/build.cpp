@@ -20,16 +20,29 @@ struct Model {
   std::shared_ptr<nn::Module> (*build)(const Recipe& recipe);
 };
 
+void check_completed(const ModelOptions& model) {
+  COPPICE_CHECK(model.classes > 0 && model.channels > 0, "[recipe] ", model.name,
+                " expects model.classes and model.channels above 0; got ", model.classes, " and ", model.channels);
+}
+
 template <auto network>
 std::shared_ptr<nn::Module> build_resnet(const Recipe& recipe) {
   const ModelOptions& model = recipe.model;
-  COPPICE_CHECK(model.classes > 0 && model.channels > 0, "[recipe] ", model.name,
-                " expects model.classes and model.channels above 0; got ", model.classes, " and ", model.channels);
-  return network({.num_classes = model.classes,
-                  .stem = model.stem,
-                  .input_channels = model.channels,
-                  .width = model.width,
-                  .seed = recipe.training.seed});
+  check_completed(model);
+  models::ResNetOptions options{
+      .num_classes = model.classes, .stem = model.stem, .input_channels = model.channels, .seed = recipe.training.seed};
+  if (model.width > 0) options.width = model.width;
+  return network(options);
+}
+
+template <auto network>
+std::shared_ptr<nn::Module> build_cifar_resnet(const Recipe& recipe) {
+  const ModelOptions& model = recipe.model;
+  check_completed(model);
+  models::CifarResNetOptions options{
+      .num_classes = model.classes, .input_channels = model.channels, .seed = recipe.training.seed};
+  if (model.width > 0) options.width = model.width;
+  return network(options);
 }
 
 constexpr std::array kModels{
@@ -46,6 +59,9 @@ constexpr std::array kModels{
     Model{"resnet50", build_resnet<models::resnet50>},
     Model{"resnet101", build_resnet<models::resnet101>},
     Model{"resnet152", build_resnet<models::resnet152>},
+    Model{"resnet20", build_cifar_resnet<models::resnet20>},
+    Model{"resnet32", build_cifar_resnet<models::resnet32>},
+    Model{"resnet56", build_cifar_resnet<models::resnet56>},
 };
 
 }  // namespace

@@ -21,15 +21,15 @@ struct DataOptions {
   std::int64_t test_images = 4000;        ///< likewise; or held out of a folder without parts
   std::int64_t validation_images = 1000;  ///< held out of the training part
   std::int64_t image_size = 224;          ///< height and width that images of a folder get
-  bool augment = true;                    ///< random crops and flips of a folder's training images
+  bool augment = true;                    ///< random crops and flips of training images; of a folder and cifar10
 };
 
 /// What to train.
 struct ModelOptions {
   std::string name = "mlp";                                ///< a name of model_names()
   std::vector<std::int64_t> widths = {784, 300, 100, 10};  ///< of an mlp, input and output included
-  models::ResNetStem stem = models::ResNetStem::Large;     ///< of a resnet
-  std::int64_t width = 64;                                 ///< of a resnet: channels of its first stage
+  models::ResNetStem stem = models::ResNetStem::Large;     ///< of resnet18 … resnet152
+  std::int64_t width = 0;                                  ///< of a resnet: channels of its first stage; 0: its own
   std::int64_t classes = 0;                                ///< of a resnet; 0: as many as the data has
   std::int64_t channels = 0;                               ///< of a resnet's images; 0: as many as the data has
   std::string weights{};              ///< a safetensors file to start from; empty: drawn by the seed

@@ -6,9 +6,11 @@
 
 #include <coppice/core/error.h>
 #include <coppice/sparsity/field.h>
+#include <coppice/trainers/data/cifar10.h>
 #include <coppice/trainers/data/digits.h>
 #include <coppice/trainers/data/image_folder.h>
 #include <coppice/trainers/data/mnist.h>
+#include <coppice/trainers/data/padded_crop.h>
 
 namespace coppice::train {
 namespace {
@@ -125,6 +127,14 @@ constexpr std::array kDataSets{
               COPPICE_CHECK(!recipe.data.path.empty(),
                             "[recipe] data.set mnist expects data.path, the directory of its four idx files; got none");
               return from_memory(recipe, mnist(recipe.data.path));
+            }},
+    DataSet{"cifar10",
+            [](const Recipe& recipe) {
+              COPPICE_CHECK(!recipe.data.path.empty(),
+                            "[recipe] data.set cifar10 expects data.path, the directory of its binary files; got none");
+              RecipeData data = from_memory(recipe, cifar10(recipe.data.path));
+              if (recipe.data.augment) data.train = augmented(data.train);
+              return data;
             }},
     DataSet{"folder", from_folder},
 };
