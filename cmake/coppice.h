@@ -26,6 +26,7 @@
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/matmul.h>
+#include <coppice/ops/memory_format.h>
 #include <coppice/ops/optim/adamw.h>
 #include <coppice/ops/optim/schedule.h>
 #include <coppice/ops/optim/sgd.h>

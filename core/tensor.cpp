@@ -65,6 +65,18 @@ Tensor make_view(const IntrusivePtr<Storage>& storage, const Shape& shape, const
   return Tensor(std::move(impl));
 }
 
+Tensor make_blocked(const IntrusivePtr<Storage>& storage, const Shape& shape, DType dtype) {
+  IntrusivePtr<TensorImpl> impl = make_intrusive<TensorImpl>();
+  impl->storage = storage;
+  impl->shape = shape;
+  impl->numel = shape.numel();
+  impl->dtype = dtype;
+  impl->format = MemoryFormat::Blocked;
+  impl->contiguous = false;
+  impl->device = storage->device();
+  return Tensor(std::move(impl));
+}
+
 Tensor detached(const Tensor& tensor) {
   const TensorImpl& source = require(tensor);
   IntrusivePtr<TensorImpl> impl = make_intrusive<TensorImpl>();
@@ -82,8 +94,15 @@ Tensor detached(const Tensor& tensor) {
   return Tensor(std::move(impl));
 }
 
+std::int64_t blocked_size(const Tensor& tensor) {
+  const TensorImpl& impl = require(tensor);
+  return static_cast<std::int64_t>(impl.storage->bytes() / size_of(impl.dtype));
+}
+
 void check_element_type(const Tensor& tensor, DType wanted) {
   const TensorImpl& impl = require_strided(tensor, "data");
+  COPPICE_CHECK(impl.format != MemoryFormat::Blocked, "[data] a blocked tensor has padded elements; got ", impl.shape,
+                "; convert with contiguous()");
   COPPICE_CHECK(impl.dtype == wanted, "[data] expects the tensor's own element type ", impl.dtype, "; got ", wanted,
                 " for ", impl.shape, "; cast with to()");
   COPPICE_CHECK(impl.device.is_cpu(), "[data] expects a CPU tensor; got ", impl.device, "; copy with to(kCpu)");
@@ -236,6 +255,8 @@ std::int64_t Tensor::nbytes() const {
 
 void* Tensor::raw_data() const {
   const TensorImpl& impl = detail::require_strided(*this, "raw_data");
+  COPPICE_CHECK(impl.format != MemoryFormat::Blocked, "[raw_data] a blocked tensor has padded elements; got ",
+                impl.shape, "; convert with contiguous()");
   return static_cast<std::byte*>(impl.storage->data()) + static_cast<std::size_t>(impl.offset) * size_of(impl.dtype);
 }
 

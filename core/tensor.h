@@ -29,7 +29,11 @@ struct TensorImpl;
 /// weight (core/weight_state.h); the others name sparse formats that later ops read.
 enum class Layout : std::uint8_t { Strided, Masked, Csr, Bsr, Nm };
 
-/// The order of a dense tensor's elements. `strides()` of a Blocked tensor throws.
+/// The order of a dense tensor's elements.
+///
+/// Blocked is the layout of image batches in which convolutions are fastest: (n, c, h, w) lies as
+/// [⌈n / b⌉][h][c][w][b], b images side by side (image_block), zeros in the places of images past the last. It has no
+/// strides and no views; ops without a kernel for it read a contiguous copy. See docs/architecture.md.
 enum class MemoryFormat : std::uint8_t { Contiguous, ChannelsLast, Blocked };
 
 struct TensorOptions {
@@ -97,7 +101,8 @@ class COPPICE_API Tensor {
   std::int64_t nbytes() const;
 
   // --- elements
-  /// The first element. Throws unless T is the tensor's element type and the tensor is dense and on the CPU.
+  /// The first element. Throws unless T is the tensor's element type and the tensor is dense, not Blocked, and on the
+  /// CPU.
   template <class T>
   T* data() const;
   /// The first element, untyped.
@@ -126,6 +131,8 @@ class COPPICE_API Tensor {
   Tensor clone() const;
   Tensor to(DType dtype) const;
   Tensor to(Device device) const;
+  /// The same elements in that order: this tensor where it has it. Blocked takes f32 or f64 (n, c, h, w) on the CPU.
+  Tensor to(MemoryFormat format) const;
 
   // --- in place
   Tensor& copy_(const Tensor& source);
@@ -171,6 +178,7 @@ class COPPICE_API Tensor {
 
 COPPICE_API std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 COPPICE_API std::ostream& operator<<(std::ostream& out, Layout layout);
+COPPICE_API std::ostream& operator<<(std::ostream& out, MemoryFormat format);
 
 /// Same dtype, shape and bits (NaN equals NaN of the same bits).
 COPPICE_API bool bit_equal(const Tensor& a, const Tensor& b);

@@ -76,6 +76,14 @@ void copy_into(const Tensor& destination, const Tensor& source) {
   const TensorImpl& to = require_strided(destination, "copy_");
   const TensorImpl& from = require_strided(source, "copy_");
   check_broadcast_to(source, destination, "copy_");
+  if (is_blocked(destination) || is_blocked(source)) {
+    const bool alike = to.shape == from.shape && to.dtype == from.dtype;
+    if (!alike && is_blocked(source)) return copy_into(destination, in_format(source, MemoryFormat::Contiguous));
+    COPPICE_CHECK(alike, "[copy_] into a blocked tensor expects its shape and dtype; got ", from.dtype, " ", from.shape,
+                  " to ", to.dtype, " ", to.shape);
+    to.storage->bump_version();
+    return copy_blocked(destination, source);
+  }
   to.storage->bump_version();
   if (to.numel == 0) return;
   const bool same_bytes = to.dtype == from.dtype && to.shape == from.shape && to.contiguous && from.contiguous;
@@ -97,6 +105,15 @@ void add_into(const Tensor& destination, const Tensor& source, double alpha) {
   COPPICE_CHECK(source.dtype() == to.dtype, "[add_] expects one dtype; got ", to.dtype, " ", to.shape, " and ",
                 source.dtype(), " ", source.shape());
   check_broadcast_to(source, destination, "add_");
+  if (is_blocked(destination)) {
+    COPPICE_CHECK(source.shape() == to.shape, "[add_] to a blocked tensor expects its shape; got ", source.shape(),
+                  " for ", to.shape, "; convert with contiguous()");
+    const Shape all{blocked_size(destination)};
+    return add_into(make_view(to.storage, all, Strides{1}, 0, to.dtype),
+                    make_view(in_format(source, MemoryFormat::Blocked).impl()->storage, all, Strides{1}, 0, to.dtype),
+                    alpha);
+  }
+  if (is_blocked(source)) return add_into(destination, in_format(source, MemoryFormat::Contiguous), alpha);
   to.storage->bump_version();
   const Strides source_strides = broadcast_strides(source.shape(), source.strides(), to.shape);
   dispatch_dtype(to.dtype, "add_", [&]<class T>() {
@@ -121,13 +138,14 @@ void add_into(const Tensor& destination, const Tensor& source, double alpha) {
 
 Tensor raw_contiguous(const Tensor& tensor) {
   if (tensor.is_contiguous()) return detached(tensor);
+  if (is_blocked(tensor)) return in_format(tensor, MemoryFormat::Contiguous);
   const Tensor result = Tensor::empty_like(tensor);
   copy_into(result, tensor);
   return result;
 }
 
 Tensor raw_cast(const Tensor& tensor, DType dtype) {
-  if (tensor.dtype() == dtype) return detached(tensor);
+  if (tensor.dtype() == dtype) return is_blocked(tensor) ? raw_contiguous(tensor) : detached(tensor);
   const Tensor result = Tensor::empty(tensor.shape(), {.dtype = dtype, .device = tensor.device()});
   copy_into(result, tensor);
   return result;
@@ -177,6 +195,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
 
 Tensor& Tensor::fill_(double value) {
   const TensorImpl& impl = detail::require_strided(*this, "fill_");
+  if (detail::is_blocked(*this)) return copy_(Tensor::full(impl.shape, value, {.dtype = impl.dtype}));
   detail::check_writable(*this, "fill_");
   COPPICE_CHECK(impl.device.is_cpu(), "[fill_] expects a CPU tensor; got ", impl.device);
   impl.storage->bump_version();
@@ -210,6 +229,10 @@ Tensor& Tensor::add_(const Tensor& other, double alpha) {
 Tensor& Tensor::mul_(double factor) {
   const TensorImpl& impl = detail::require_strided(*this, "mul_");
   detail::check_writable(*this, "mul_");
+  if (detail::is_blocked(*this)) {
+    detail::make_view(impl.storage, {detail::blocked_size(*this)}, Strides{1}, 0, impl.dtype).mul_(factor);
+    return *this;
+  }
   impl.storage->bump_version();
   dispatch_dtype(impl.dtype, "mul_", [&]<class T>() {
     T* first = data<T>();

@@ -38,6 +38,23 @@ COPPICE_API Strides broadcast_strides(const Shape& shape, const Strides& strides
 COPPICE_API TensorImpl& require(const Tensor& tensor);
 /// As require, and an Error unless the tensor is dense (`[op] expects a dense tensor …`).
 COPPICE_API TensorImpl& require_strided(const Tensor& tensor, const char* op);
+inline bool is_blocked(const Tensor& tensor) {
+  return tensor.defined() && tensor.impl()->format == MemoryFormat::Blocked;
+}
+/// Uninitialised images (n, c, h, w), f32 or f64, in the Blocked format (defined in ops/).
+COPPICE_API Tensor empty_blocked(const Shape& shape, DType dtype);
+/// A Blocked tensor on existing storage, without history.
+COPPICE_API Tensor make_blocked(const IntrusivePtr<Storage>& storage, const Shape& shape, DType dtype);
+/// The tensor without history in that format: itself, or a counted conversion (defined in ops/).
+COPPICE_API Tensor in_format(const Tensor& tensor, MemoryFormat format);
+/// Copies between tensors of one shape and dtype of which one or both are Blocked (defined in ops/).
+COPPICE_API void copy_blocked(const Tensor& destination, const Tensor& source);
+/// The elements of a Blocked tensor, padding included.
+COPPICE_API std::int64_t blocked_size(const Tensor& tensor);
+template <class T>
+T* blocked_data(const Tensor& tensor) {
+  return static_cast<T*>(tensor.impl()->storage->data());
+}
 /// A tensor on existing storage, without history.
 COPPICE_API Tensor make_view(const IntrusivePtr<Storage>& storage, const Shape& shape, const Strides& strides,
                              std::int64_t offset, DType dtype);

@@ -53,11 +53,21 @@ std::ostream& operator<<(std::ostream& out, Layout layout) {
   return out;
 }
 
+std::ostream& operator<<(std::ostream& out, MemoryFormat format) {
+  switch (format) {
+    case MemoryFormat::Contiguous: return out << "contiguous";
+    case MemoryFormat::ChannelsLast: return out << "channels_last";
+    case MemoryFormat::Blocked: return out << "blocked";
+  }
+  return out;
+}
+
 std::string Tensor::to_string(int edge_items) const {
   if (!defined()) return "Tensor undefined";
   std::ostringstream out;
   out << std::setprecision(5) << "Tensor " << dtype() << ' ' << shape();
   if (!device().is_cpu()) out << ' ' << device();
+  if (memory_format() != MemoryFormat::Contiguous) out << ' ' << memory_format();
   if (is_masked()) {
     out << " masked, " << weight_state().alive().count() << " of " << numel() << " alive";
   }

@@ -1,5 +1,7 @@
 #include <coppice/ops/map.h>
 
+#include <cmath>
+
 #include <coppice/core/tensor_impl.h>
 #include <coppice/ops/cpu/elementwise.h>
 
@@ -18,7 +20,9 @@ const TensorImpl& check_operand(const Tensor& tensor, const char* name) {
 /// One side of a binary op: a tensor, or a number that is repeated everywhere.
 class Operand {
  public:
-  Operand(const Tensor& tensor, const char* name) : shape_(check_operand(tensor, name).shape), tensor_(tensor) {}
+  Operand(const Tensor& tensor, const char* name) : shape_(check_operand(tensor, name).shape), tensor_(tensor) {
+    if (detail::is_blocked(tensor)) tensor_ = detail::raw_contiguous(tensor);
+  }
   explicit Operand(Scalar scalar) : scalar_(scalar) {}
 
   const Shape& shape() const { return shape_; }
@@ -97,6 +101,23 @@ bool is_plain(const TensorImpl* impl) {
   return impl && impl->layout == Layout::Strided && impl->contiguous && impl->device.is_cpu();
 }
 
+/// A blocked tensor's elements, padding included, as a vector.
+Tensor blocked_elements(const Tensor& tensor) {
+  return detail::make_view(tensor.impl()->storage, {detail::blocked_size(tensor)}, Strides{1}, 0, tensor.dtype());
+}
+Tensor as_blocked(const Tensor& elements, const Shape& shape) {
+  return detail::make_blocked(elements.impl()->storage, shape, elements.dtype());
+}
+
+/// Whether an op of two zeros is zero, so that padding stays what it must be.
+bool keeps_padding(BinaryOp op) {
+  return op == BinaryOp::Add || op == BinaryOp::Sub || op == BinaryOp::Mul || op == BinaryOp::Maximum ||
+         op == BinaryOp::Minimum || op == BinaryOp::ReluBackward;
+}
+bool keeps_padding(UnaryOp op) {
+  return op == UnaryOp::Neg || op == UnaryOp::Abs || op == UnaryOp::Sign || op == UnaryOp::Relu || op == UnaryOp::Sqrt;
+}
+
 }  // namespace
 
 Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
@@ -117,10 +138,19 @@ Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
       return output;
     }
   }
+  if ((detail::is_blocked(a) || detail::is_blocked(b)) && keeps_padding(op) && a.shape() == b.shape() &&
+      a.dtype() == b.dtype()) {
+    const Tensor first = detail::in_format(a, MemoryFormat::Blocked);
+    const Tensor second = detail::in_format(b, MemoryFormat::Blocked);
+    return as_blocked(map(name, op, blocked_elements(first), blocked_elements(second)), a.shape());
+  }
   return map_operands(name, op, Operand(a, name), Operand(b, name));
 }
 
 Tensor map(const char* name, BinaryOp op, const Tensor& a, Scalar b) {
+  if (detail::is_blocked(a) && op == BinaryOp::Mul && std::isfinite(b.as<double>())) {
+    return as_blocked(map(name, op, blocked_elements(a), b), a.shape());
+  }
   return map_operands(name, op, Operand(a, name), Operand(b));
 }
 
@@ -130,6 +160,10 @@ Tensor map(const char* name, BinaryOp op, Scalar a, const Tensor& b) {
 
 Tensor map(const char* name, UnaryOp op, const Tensor& input, double parameter) {
   const TensorImpl& impl = check_operand(input, name);
+  if (detail::is_blocked(input)) {
+    if (keeps_padding(op)) return as_blocked(map(name, op, blocked_elements(input), parameter), impl.shape);
+    return map(name, op, detail::raw_contiguous(input), parameter);
+  }
   const DType dtype = op >= UnaryOp::Exp && !is_floating(impl.dtype) ? kFloat32 : impl.dtype;
   const cpu::UnaryKernel kernel = find_kernel(name, op, dtype);
   const std::size_t size = size_of(dtype);

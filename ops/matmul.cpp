@@ -30,6 +30,7 @@ bool is_row_major(std::int64_t unit, std::int64_t inner, std::int64_t outer, std
 }
 
 MatrixView view_matrices(const Tensor& tensor) {
+  if (detail::is_blocked(tensor)) return view_matrices(detail::raw_contiguous(tensor));
   const std::int64_t rows = tensor.size(-2), columns = tensor.size(-1);
   const std::int64_t row_step = tensor.strides()[-2], column_step = tensor.strides()[-1];
   if (is_row_major(column_step, columns, row_step, rows)) return {tensor, cpu::Transpose::No, row_step};

@@ -111,6 +111,8 @@ Tensor take_range(const Tensor& input, const Range& range) {
 
 Tensor Tensor::view(const Dims& sizes) const {
   const TensorImpl& impl = detail::require_strided(*this, "view");
+  COPPICE_CHECK(impl.format != MemoryFormat::Blocked, "[view] a blocked tensor has no views; got ", impl.shape,
+                "; use reshape(), which copies");
   const Shape shape = with_inferred_size("view", sizes, impl.shape);
   const auto strides = strides_for_view(impl, shape);
   COPPICE_CHECK(strides, "[view] expects elements that lie in memory in the wanted order; got ", impl.shape,
@@ -119,6 +121,7 @@ Tensor Tensor::view(const Dims& sizes) const {
 }
 
 Tensor Tensor::reshape(const Dims& sizes) const {
+  if (detail::is_blocked(*this)) return contiguous().reshape(sizes);
   const TensorImpl& impl = detail::require_strided(*this, "reshape");
   const Shape shape = with_inferred_size("reshape", sizes, impl.shape);
   if (shape == impl.shape) return *this;
@@ -127,6 +130,7 @@ Tensor Tensor::reshape(const Dims& sizes) const {
 }
 
 Tensor Tensor::flatten(int start_dim, int end_dim) const {
+  if (detail::is_blocked(*this)) return contiguous().flatten(start_dim, end_dim);
   const TensorImpl& impl = detail::require_strided(*this, "flatten");
   const int first = normalize_dim(start_dim, impl.shape.rank(), "flatten");
   const int last = normalize_dim(end_dim, impl.shape.rank(), "flatten");
@@ -147,6 +151,7 @@ Tensor Tensor::flatten(int start_dim, int end_dim) const {
 }
 
 Tensor Tensor::permute(const Dims& order) const {
+  if (detail::is_blocked(*this)) return contiguous().permute(order);
   const TensorImpl& impl = detail::require_strided(*this, "permute");
   const int rank = impl.shape.rank();
   COPPICE_CHECK(order.rank() == rank, "[permute] expects one entry per dimension; got ", order, " for ", impl.shape);
@@ -169,6 +174,7 @@ Tensor Tensor::permute(const Dims& order) const {
 }
 
 Tensor Tensor::transpose(int dim0, int dim1) const {
+  if (detail::is_blocked(*this)) return contiguous().transpose(dim0, dim1);
   const int rank = detail::require_strided(*this, "transpose").shape.rank();
   const int first = normalize_dim(dim0, rank, "transpose");
   const int second = normalize_dim(dim1, rank, "transpose");
@@ -178,12 +184,14 @@ Tensor Tensor::transpose(int dim0, int dim1) const {
 }
 
 Tensor Tensor::t() const {
+  if (detail::is_blocked(*this)) return contiguous().t();
   const TensorImpl& impl = detail::require_strided(*this, "t");
   COPPICE_CHECK(impl.shape.rank() == 2, "[t] expects a matrix; got ", impl.shape, "; use transpose(dim0, dim1)");
   return permute({1, 0});
 }
 
 Tensor Tensor::unsqueeze(int dim) const {
+  if (detail::is_blocked(*this)) return contiguous().unsqueeze(dim);
   const TensorImpl& impl = detail::require_strided(*this, "unsqueeze");
   COPPICE_CHECK(impl.shape.rank() < kMaxRank, "[unsqueeze] expects fewer than ", kMaxRank, " dimensions; got ",
                 impl.shape);
@@ -197,6 +205,7 @@ Tensor Tensor::unsqueeze(int dim) const {
 }
 
 Tensor Tensor::squeeze(int dim) const {
+  if (detail::is_blocked(*this)) return contiguous().squeeze(dim);
   const TensorImpl& impl = detail::require_strided(*this, "squeeze");
   const int position = normalize_dim(dim, impl.shape.rank(), "squeeze");
   if (impl.shape.empty() || impl.shape[position] != 1) return *this;
@@ -208,6 +217,7 @@ Tensor Tensor::squeeze(int dim) const {
 }
 
 Tensor Tensor::expand(const Shape& wanted) const {
+  if (detail::is_blocked(*this)) return contiguous().expand(wanted);
   const TensorImpl& impl = detail::require_strided(*this, "expand");
   const int added = wanted.rank() - impl.shape.rank();
   bool fits = added >= 0;
@@ -225,6 +235,7 @@ Tensor Tensor::expand(const Shape& wanted) const {
 }
 
 Tensor Tensor::slice(int dim, std::int64_t start, std::int64_t end, std::int64_t step) const {
+  if (detail::is_blocked(*this)) return contiguous().slice(dim, start, end, step);
   const TensorImpl& impl = detail::require_strided(*this, "slice");
   COPPICE_CHECK(!impl.shape.empty(), "[slice] expects at least one dimension; got a scalar");
   COPPICE_CHECK(step > 0, "[slice] expects a positive step; got ", step, " for ", impl.shape);
@@ -236,6 +247,7 @@ Tensor Tensor::slice(int dim, std::int64_t start, std::int64_t end, std::int64_t
 }
 
 Tensor Tensor::narrow(int dim, std::int64_t start, std::int64_t length) const {
+  if (detail::is_blocked(*this)) return contiguous().narrow(dim, start, length);
   const TensorImpl& impl = detail::require_strided(*this, "narrow");
   COPPICE_CHECK(!impl.shape.empty(), "[narrow] expects at least one dimension; got a scalar");
   const int along = normalize_dim(dim, impl.shape.rank(), "narrow");
@@ -247,6 +259,7 @@ Tensor Tensor::narrow(int dim, std::int64_t start, std::int64_t length) const {
 }
 
 Tensor Tensor::select(int dim, std::int64_t index) const {
+  if (detail::is_blocked(*this)) return contiguous().select(dim, index);
   const TensorImpl& impl = detail::require_strided(*this, "select");
   COPPICE_CHECK(!impl.shape.empty(), "[select] expects at least one dimension; got a scalar");
   const int along = normalize_dim(dim, impl.shape.rank(), "select");
@@ -257,11 +270,15 @@ Tensor Tensor::select(int dim, std::int64_t index) const {
       .squeeze(along);
 }
 
-Tensor Tensor::contiguous() const { return detail::require_strided(*this, "contiguous").contiguous ? *this : clone(); }
+Tensor Tensor::contiguous() const {
+  if (detail::require_strided(*this, "contiguous").contiguous) return *this;
+  return detail::is_blocked(*this) ? to(MemoryFormat::Contiguous) : clone();
+}
 
 Tensor Tensor::clone() const {
   const TensorImpl& impl = detail::require_strided(*this, "clone");
-  Tensor output = Tensor::empty(impl.shape, {.dtype = impl.dtype, .device = impl.device});
+  Tensor output = detail::is_blocked(*this) ? detail::empty_blocked(impl.shape, impl.dtype)
+                                            : Tensor::empty(impl.shape, {.dtype = impl.dtype, .device = impl.device});
   detail::copy_into(output, *this);
   if (!recording(*this)) return output;
   return record("clone", output, {*this}, {}, [](const Saved&, const Tensor& d_output) { return d_output; });
