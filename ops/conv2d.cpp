@@ -4,7 +4,8 @@
 #include <coppice/core/flops.h>
 #include <coppice/core/mask.h>
 #include <coppice/core/weight_state.h>
-#include <coppice/ops/cpu/conv2d.h>
+#include <coppice/ops/conv2d_candidates.h>
+#include <coppice/ops/memory_format.h>
 #include <coppice/ops/reduce.h>
 
 namespace coppice {
@@ -16,50 +17,39 @@ std::int64_t output_size(std::int64_t size, std::int64_t kernel, const Conv2dOpt
   return room < 0 ? 0 : room / o.stride[axis] + 1;
 }
 
-cpu::Conv2dGeometry geometry_of(const Shape& input, const Shape& weight, const Shape& output, const Conv2dOptions& o) {
-  return {.batch = input[0],
-          .channels = input[1],
-          .height = input[2],
-          .width = input[3],
-          .out_channels = weight[0],
-          .kernel_h = weight[2],
-          .kernel_w = weight[3],
-          .out_h = output[2],
-          .out_w = output[3],
-          .stride_h = o.stride[0],
-          .stride_w = o.stride[1],
-          .pad_h = o.padding[0],
-          .pad_w = o.padding[1],
-          .dilation_h = o.dilation[0],
-          .dilation_w = o.dilation[1],
-          .groups = o.groups};
+double flops(const Conv2dProblem& problem, std::int64_t weights) {
+  return 2.0 * static_cast<double>(problem.output[0] * problem.output[2] * problem.output[3]) *
+         static_cast<double>(weights);
 }
 
-/// The elements a kernel reads: a Masked weight is expanded for the length of the call.
-Tensor dense_elements(const Tensor& tensor) {
-  return tensor.is_masked() ? tensor.weight_state().to_dense() : detail::raw_contiguous(tensor);
+std::int64_t alive_count(const Tensor& weight) {
+  return weight.is_masked() ? weight.weight_state().alive().count() : weight.numel();
 }
 
-double flops(const Shape& output, std::int64_t weights) {
-  return 2.0 * static_cast<double>(output[0] * output[2] * output[3]) * static_cast<double>(weights);
+/// The problem of a pass whose images are in the format of `images`.
+Conv2dProblem problem_of(FlopPhase phase, const Tensor& images, const Shape& input, const Tensor& weight,
+                         const Shape& weight_shape, const Shape& output, const Conv2dOptions& options) {
+  return {.phase = phase,
+          .input = input,
+          .weight = weight_shape,
+          .output = output,
+          .options = options,
+          .dtype = images.dtype(),
+          .format = images.memory_format(),
+          .sparse = weight.defined() && weight.is_masked() ? &weight.weight_state() : nullptr};
 }
 
-double alive_flops(const Shape& output, const Tensor& weight) {
-  return flops(output, weight.is_masked() ? weight.weight_state().alive().count() : weight.numel());
-}
+Tensor dense_or_none(const Tensor& weight) { return weight.is_masked() ? Tensor() : detail::raw_contiguous(weight); }
 
 Tensor raw_conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Shape& output_shape,
                   const Conv2dOptions& options) {
-  const Tensor output = Tensor::empty(output_shape, {.dtype = input.dtype(), .device = input.device()});
-  const Tensor x = dense_elements(input);
-  const Tensor w = dense_elements(weight);
-  const Tensor b = bias.defined() ? dense_elements(bias) : Tensor();
-  dispatch_floating(input.dtype(), "conv2d", [&]<class T>() {
-    cpu::conv2d_forward(geometry_of(input.shape(), weight.shape(), output_shape, options), x.data<T>(), w.data<T>(),
-                        b.defined() ? b.data<T>() : nullptr, output.data<T>());
-  });
-  count_flops(FlopPhase::Forward, flops(output_shape, weight.numel()), alive_flops(output_shape, weight));
-  return output;
+  const Conv2dProblem problem =
+      problem_of(FlopPhase::Forward, input, input.shape(), weight, weight.shape(), output_shape, options);
+  count_flops(FlopPhase::Forward, flops(problem, weight.numel()), flops(problem, alive_count(weight)));
+  return choose_conv2d(problem).run(problem, {.x = detail::in_format(input, problem.format),
+                                              .y = {},
+                                              .weight = dense_or_none(weight),
+                                              .bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor()});
 }
 
 Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape& weight_shape,
@@ -68,14 +58,11 @@ Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape&
 /// The gradient of conv2d's input: bilinear in d_output and weight, hence differentiable in the same three functions.
 Tensor data_gradient(const Tensor& d_output, const Tensor& weight, const Shape& input_shape,
                      const Conv2dOptions& options) {
-  const Tensor d_input = Tensor::empty(input_shape, {.dtype = d_output.dtype(), .device = d_output.device()});
-  const Tensor dy = dense_elements(d_output);
-  const Tensor w = dense_elements(weight);
-  dispatch_floating(d_output.dtype(), "conv2d", [&]<class T>() {
-    cpu::conv2d_data_gradient(geometry_of(input_shape, weight.shape(), d_output.shape(), options), dy.data<T>(),
-                              w.data<T>(), d_input.data<T>());
-  });
-  count_flops(FlopPhase::DataGradient, flops(d_output.shape(), weight.numel()), alive_flops(d_output.shape(), weight));
+  const Conv2dProblem problem =
+      problem_of(FlopPhase::DataGradient, d_output, input_shape, weight, weight.shape(), d_output.shape(), options);
+  count_flops(FlopPhase::DataGradient, flops(problem, weight.numel()), flops(problem, alive_count(weight)));
+  const Tensor d_input = choose_conv2d(problem).run(
+      problem, {.x = {}, .y = detail::in_format(d_output, problem.format), .weight = dense_or_none(weight)});
   return record("conv2d_data_gradient", d_input, {d_output, weight}, {d_output, weight},
                 [options](const Saved& saved, const Tensor& gradient) {
                   Gradients result(2);
@@ -88,13 +75,11 @@ Tensor data_gradient(const Tensor& d_output, const Tensor& weight, const Shape& 
 /// The gradient of conv2d's weight, dense: bilinear in d_output and input.
 Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape& weight_shape,
                        const Conv2dOptions& options) {
-  const Tensor d_weight = Tensor::empty(weight_shape, {.dtype = d_output.dtype(), .device = d_output.device()});
-  const Tensor dy = dense_elements(d_output);
-  const Tensor x = dense_elements(input);
-  dispatch_floating(d_output.dtype(), "conv2d", [&]<class T>() {
-    cpu::conv2d_weight_gradient(geometry_of(input.shape(), weight_shape, d_output.shape(), options), dy.data<T>(),
-                                x.data<T>(), d_weight.data<T>());
-  });
+  const Conv2dProblem problem =
+      problem_of(FlopPhase::WeightGradient, input, input.shape(), {}, weight_shape, d_output.shape(), options);
+  const Tensor d_weight = choose_conv2d(problem).run(
+      problem,
+      {.x = detail::in_format(input, problem.format), .y = detail::in_format(d_output, problem.format), .weight = {}});
   return record("conv2d_weight_gradient", d_weight, {d_output, input}, {d_output, input},
                 [options](const Saved& saved, const Tensor& gradient) {
                   Gradients result(2);
@@ -104,23 +89,48 @@ Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape&
                 });
 }
 
-/// The weight gradient in the form the weight asks for, with its FLOPs.
-Tensor asked_weight_gradient(const Tensor& d_output, const Tensor& input, const Tensor& weight,
-                             const Conv2dOptions& options) {
-  const double dense = flops(d_output.shape(), weight.numel());
-  const GradientKind kind = weight.is_masked() ? weight.weight_state().gradient_kind() : GradientKind::Dense;
+/// The gradient of a Masked weight in the form it asks for, with its FLOPs.
+Tensor masked_weight_gradient(const Tensor& d_output, const Tensor& input, const Tensor& weight,
+                              const Conv2dOptions& options) {
+  const Conv2dProblem problem =
+      problem_of(FlopPhase::WeightGradient, input, input.shape(), weight, weight.shape(), d_output.shape(), options);
+  const double dense = flops(problem, weight.numel());
+  const GradientKind kind = problem.sparse->gradient_kind();
   if (kind == GradientKind::None) {
     count_flops(FlopPhase::WeightGradient, dense, 0.0);
     return {};
   }
-  const Tensor gradient = weight_gradient(d_output, input, weight.shape(), options);
+  const Conv2dOperands operands{
+      .x = detail::in_format(input, problem.format), .y = detail::in_format(d_output, problem.format), .weight = {}};
   if (kind == GradientKind::Dense) {
     count_flops(FlopPhase::WeightGradient, dense, dense);
-    return gradient;
+    return conv2d_dense_weight_gradient(problem, operands);
   }
-  const Mask& trainable = weight.weight_state().trainable();
-  count_flops(FlopPhase::WeightGradient, dense, flops(d_output.shape(), trainable.count()));
-  return WeightState::gather(gradient, trainable);
+  count_flops(FlopPhase::WeightGradient, dense, flops(problem, problem.sparse->trainable().count()));
+  return choose_conv2d(problem).run(problem, operands);
+}
+
+Tensor dense_weight_gradient(const Tensor& d_output, const Tensor& input, const Shape& weight_shape,
+                             const Conv2dOptions& options) {
+  const double dense = 2.0 * static_cast<double>(d_output.size(0) * d_output.size(2) * d_output.size(3)) *
+                       static_cast<double>(weight_shape.numel());
+  count_flops(FlopPhase::WeightGradient, dense, dense);
+  return weight_gradient(d_output, input, weight_shape, options);
+}
+
+/// Σ over images and pixels of d_output (n, m, h, w).
+Tensor bias_gradient(const Tensor& d_output) {
+  const Shape& shape = d_output.shape();
+  if (!detail::is_blocked(d_output) || shape.numel() == 0) return sum(d_output, {0, 2, 3});
+  // Blocked images are rows of channels of columns and lanes, with zeros for padding.
+  const std::int64_t block = image_block(d_output.dtype());
+  const std::int64_t rows = (shape[0] + block - 1) / block * shape[2];
+  const Shape seen{rows, shape[1], shape[3] * block};
+  const Tensor sums =
+      sum(detail::make_view(d_output.impl()->storage, seen, contiguous_strides(seen), 0, d_output.dtype()), {0, 2});
+  return record("conv2d_bias_gradient", sums, {d_output}, {}, [shape](const Saved&, const Tensor& gradient) {
+    return gradient.reshape({1, shape[1], 1, 1}).expand(shape);
+  });
 }
 
 }  // namespace
@@ -166,9 +176,13 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, con
     const Tensor x = saved[0];
     const Tensor w = saved[1];
     Gradients result(3);
-    if (saved.needs(0)) result[0] = data_gradient(d_output, w, x.shape(), options);
-    if (saved.needs(1)) result[1] = asked_weight_gradient(d_output, x, w, options);
-    if (saved.needs(2)) result[2] = sum(d_output, {0, 2, 3});
+    const Tensor dy = d_output.to(x.memory_format());
+    if (saved.needs(0)) result[0] = data_gradient(dy, w, x.shape(), options);
+    if (saved.needs(1)) {
+      result[1] =
+          w.is_masked() ? masked_weight_gradient(dy, x, w, options) : dense_weight_gradient(dy, x, w.shape(), options);
+    }
+    if (saved.needs(2)) result[2] = bias_gradient(dy);
     return result;
   };
   if (weight.is_masked()) return record_once("conv2d", output, {input, weight, bias}, {input, weight}, backward);

@@ -1,0 +1,320 @@
+#include <coppice/ops/conv2d_candidates.h>
+
+#include <array>
+#include <vector>
+
+#include <coppice/core/mask.h>
+#include <coppice/core/tensor_impl.h>
+#include <coppice/ops/cpu/blocked_conv.h>
+#include <coppice/ops/cpu/conv2d.h>
+#include <coppice/ops/filter_structure.h>
+
+namespace coppice {
+
+namespace {
+
+cpu::Conv2dGeometry geometry_of(const Conv2dProblem& p) {
+  return {.batch = p.input[0],
+          .channels = p.input[1],
+          .height = p.input[2],
+          .width = p.input[3],
+          .out_channels = p.weight[0],
+          .kernel_h = p.weight[2],
+          .kernel_w = p.weight[3],
+          .out_h = p.output[2],
+          .out_w = p.output[3],
+          .stride_h = p.options.stride[0],
+          .stride_w = p.options.stride[1],
+          .pad_h = p.options.padding[0],
+          .pad_w = p.options.padding[1],
+          .dilation_h = p.options.dilation[0],
+          .dilation_w = p.options.dilation[1],
+          .groups = p.options.groups};
+}
+
+/// The forward pass in the blocked layout.
+cpu::BlockedConv forward_pass(const Conv2dProblem& p) {
+  cpu::BlockedConv conv{.images = p.input[0],
+                        .in_channels = p.input[1],
+                        .in_h = p.input[2],
+                        .in_w = p.input[3],
+                        .out_channels = p.output[1],
+                        .out_h = p.output[2],
+                        .out_w = p.output[3],
+                        .groups = p.options.groups,
+                        .rows = p.output[2],
+                        .columns = p.output[3],
+                        .stride_y = p.options.stride[0],
+                        .stride_x = p.options.stride[1],
+                        .taps = {}};
+  for (std::int64_t r = 0; r < p.weight[2]; ++r) {
+    for (std::int64_t s = 0; s < p.weight[3]; ++s) {
+      conv.taps.push_back({.y = static_cast<std::int32_t>(r * p.options.dilation[0] - p.options.padding[0]),
+                           .x = static_cast<std::int32_t>(s * p.options.dilation[1] - p.options.padding[1]),
+                           .id = static_cast<std::int32_t>(r * p.weight[3] + s)});
+    }
+  }
+  return conv;
+}
+
+/// The data gradient as convolutions of the output's gradient: one for every remainder of an input pixel by the stride,
+/// with the taps that carry its pixels to an output.
+std::vector<cpu::BlockedConv> data_gradient_passes(const Conv2dProblem& p) {
+  const cpu::BlockedConv forward = forward_pass(p);
+  std::vector<cpu::BlockedConv> passes;
+  for (std::int64_t a = 0; a < std::min(forward.stride_y, forward.in_h); ++a) {
+    for (std::int64_t b = 0; b < std::min(forward.stride_x, forward.in_w); ++b) {
+      cpu::BlockedConv pass{.images = forward.images,
+                            .in_channels = forward.out_channels,
+                            .in_h = forward.out_h,
+                            .in_w = forward.out_w,
+                            .out_channels = forward.in_channels,
+                            .out_h = forward.in_h,
+                            .out_w = forward.in_w,
+                            .groups = forward.groups,
+                            .rows = (forward.in_h - a + forward.stride_y - 1) / forward.stride_y,
+                            .columns = (forward.in_w - b + forward.stride_x - 1) / forward.stride_x,
+                            .first_y = a,
+                            .first_x = b,
+                            .step_y = forward.stride_y,
+                            .step_x = forward.stride_x,
+                            .taps = {}};
+      for (const cpu::Tap& tap : forward.taps) {
+        // Input pixel a + i·stride is read by output pixel (a − tap) / stride + i, where that is whole.
+        if ((a - tap.y) % forward.stride_y != 0 || (b - tap.x) % forward.stride_x != 0) continue;
+        pass.taps.push_back({.y = static_cast<std::int32_t>((a - tap.y) / forward.stride_y),
+                             .x = static_cast<std::int32_t>((b - tap.x) / forward.stride_x),
+                             .id = tap.id});
+      }
+      passes.push_back(std::move(pass));
+    }
+  }
+  return passes;
+}
+
+// Costs in multiply-adds of the blocked dense kernel, about 30 ps each on the machine they were measured on (one Zen 3
+// core, f32, AVX2; coppice-bench --benchmark_filter=Conv2d).
+constexpr double kIm2col = 1.0;         ///< one weight × one output pixel
+constexpr double kColumn = 12.0;        ///< one element of the column matrix, written and read
+constexpr double kEntryProduct = 1.2;   ///< one alive weight × one output pixel, vectors counted
+constexpr double kRowVisit = 13.0;      ///< one row of the filter × 144 of its positions × one output pixel
+constexpr double kPanelProduct = 1.15;  ///< as kEntryProduct, where rows share their entries
+constexpr double kPanelVisit = 3.0;
+constexpr double kSampledProduct = 1.1;
+constexpr double kSampledVisit = 10.0;
+constexpr double kPacked = 4.0;  ///< one dense weight packed, expanded or gathered
+
+double pixels(const Conv2dProblem& p) { return static_cast<double>(p.output[0] * p.output[2] * p.output[3]); }
+double weights(const Conv2dProblem& p) { return static_cast<double>(p.weight.numel()); }
+
+double dense_cost(const Conv2dProblem& p) { return weights(p) * (pixels(p) + kPacked); }
+double expanded_cost(const Conv2dProblem& p) { return dense_cost(p) + weights(p) * kPacked; }
+double im2col_cost(const Conv2dProblem& p) {
+  const double columns = pixels(p) * weights(p) / static_cast<double>(p.weight[0]);
+  return weights(p) * pixels(p) * kIm2col + columns * kColumn + (p.sparse != nullptr ? weights(p) * kPacked : 0.0);
+}
+double entries_cost(const Conv2dProblem& p, const Mask& mask, double product, double visit) {
+  return pixels(p) * (static_cast<double>(mask.count()) * product + weights(p) / 144.0 * visit) +
+         static_cast<double>(mask.count()) * kPacked;
+}
+
+bool is_blocked(const Conv2dProblem& p) { return p.format == MemoryFormat::Blocked; }
+bool is_contiguous(const Conv2dProblem& p) { return p.format == MemoryFormat::Contiguous; }
+bool is_blocked_sparse(const Conv2dProblem& p) {
+  return is_blocked(p) && p.sparse != nullptr && p.sparse->stored().count() == p.sparse->alive().count();
+}
+bool is_blocked_panels(const Conv2dProblem& p) {
+  return is_blocked_sparse(p) && shared_rows(p.sparse->alive()) > 1 &&
+         p.weight[0] / p.options.groups % shared_rows(p.sparse->alive()) == 0;
+}
+bool samples_blocked(const Conv2dProblem& p) { return is_blocked(p) && p.sparse != nullptr; }
+bool samples_blocked_panels(const Conv2dProblem& p) {
+  return samples_blocked(p) && shared_rows(p.sparse->trainable()) > 1 &&
+         p.weight[0] / p.options.groups % shared_rows(p.sparse->trainable()) == 0;
+}
+
+Tensor dense_weight(const Conv2dProblem& p, const Conv2dOperands& o) {
+  return p.sparse != nullptr ? p.sparse->to_dense() : o.weight;
+}
+
+/// The dense gradient as the problem wants it.
+Tensor wanted_gradient(const Conv2dProblem& p, const Tensor& gradient) {
+  return p.sparse != nullptr ? WeightState::gather(gradient, p.sparse->trainable()) : gradient;
+}
+
+Tensor run_im2col_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor y = Tensor::empty(p.output, {.dtype = p.dtype});
+  const Tensor w = dense_weight(p, o);
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    cpu::conv2d_forward(geometry_of(p), o.x.data<T>(), w.data<T>(), o.bias.defined() ? o.bias.data<T>() : nullptr,
+                        y.data<T>());
+  });
+  return y;
+}
+
+Tensor run_im2col_data_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor d_x = Tensor::empty(p.input, {.dtype = p.dtype});
+  const Tensor w = dense_weight(p, o);
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    cpu::conv2d_data_gradient(geometry_of(p), o.y.data<T>(), w.data<T>(), d_x.data<T>());
+  });
+  return d_x;
+}
+
+Tensor im2col_weight_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor d_w = Tensor::empty(p.weight, {.dtype = p.dtype});
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    cpu::conv2d_weight_gradient(geometry_of(p), o.y.data<T>(), o.x.data<T>(), d_w.data<T>());
+  });
+  return d_w;
+}
+
+Tensor run_im2col_weight_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
+  return wanted_gradient(p, im2col_weight_gradient(p, o));
+}
+
+template <class T>
+cpu::ConvEpilogue<T> epilogue_of(const Conv2dOperands& o) {
+  return {.bias = o.bias.defined() ? o.bias.data<T>() : nullptr};
+}
+
+Tensor run_blocked_dense_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor y = detail::empty_blocked(p.output, p.dtype);
+  const Tensor w = dense_weight(p, o);
+  const std::int64_t taps = p.weight[2] * p.weight[3];
+  const cpu::DenseFilter filter{
+      .group = p.weight.numel() / p.options.groups, .row = p.weight[1] * taps, .channel = taps};
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    cpu::blocked_conv_dense<T>(forward_pass(p), filter, w.data<T>(), epilogue_of<T>(o), detail::blocked_data<T>(o.x),
+                               detail::blocked_data<T>(y));
+  });
+  return y;
+}
+
+Tensor run_blocked_dense_data_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor d_x = detail::empty_blocked(p.input, p.dtype);
+  const Tensor w = dense_weight(p, o);
+  const std::int64_t taps = p.weight[2] * p.weight[3];
+  const cpu::DenseFilter filter{
+      .group = p.weight.numel() / p.options.groups, .row = taps, .channel = p.weight[1] * taps};
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    for (const cpu::BlockedConv& pass : data_gradient_passes(p)) {
+      cpu::blocked_conv_dense<T>(pass, filter, w.data<T>(), {}, detail::blocked_data<T>(o.y),
+                                 detail::blocked_data<T>(d_x));
+    }
+  });
+  return d_x;
+}
+
+Tensor blocked_weight_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor d_w = Tensor::empty(p.weight, {.dtype = p.dtype});
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    cpu::blocked_conv_dense_weight_gradient<T>(forward_pass(p), detail::blocked_data<T>(o.y),
+                                               detail::blocked_data<T>(o.x), d_w.data<T>());
+  });
+  return d_w;
+}
+
+Tensor run_blocked_dense_weight_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
+  return wanted_gradient(p, blocked_weight_gradient(p, o));
+}
+
+template <bool kPanels>
+Tensor run_blocked_sparse_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor y = detail::empty_blocked(p.output, p.dtype);
+  const auto structure = alive_filter_rows(*p.sparse);
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    const auto convolve = kPanels ? &cpu::blocked_conv_panels<T> : &cpu::blocked_conv_rows<T>;
+    convolve(forward_pass(p), structure->view(), p.sparse->values().data<T>(), epilogue_of<T>(o),
+             detail::blocked_data<T>(o.x), detail::blocked_data<T>(y));
+  });
+  return y;
+}
+
+Tensor run_blocked_rows_data_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor d_x = detail::empty_blocked(p.input, p.dtype);
+  const auto structure = alive_filter_columns(*p.sparse, p.options.groups);
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    for (const cpu::BlockedConv& pass : data_gradient_passes(p)) {
+      cpu::blocked_conv_rows<T>(pass, structure->view(), p.sparse->values().data<T>(), {}, detail::blocked_data<T>(o.y),
+                                detail::blocked_data<T>(d_x));
+    }
+  });
+  return d_x;
+}
+
+template <bool kPanels>
+Tensor run_blocked_sampled(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const auto structure = trainable_filter_rows(*p.sparse);
+  const Tensor gradient = Tensor::empty({p.sparse->trainable().count()}, {.dtype = p.dtype});
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    const auto sample = kPanels ? &cpu::blocked_conv_sampled_panels<T> : &cpu::blocked_conv_sampled_rows<T>;
+    sample(forward_pass(p), structure->view(), detail::blocked_data<T>(o.y), detail::blocked_data<T>(o.x),
+           gradient.data<T>());
+  });
+  return gradient;
+}
+
+constexpr std::array<Conv2dCandidate, 4> kForward = {{
+    {"im2col", is_contiguous, im2col_cost, run_im2col_forward},
+    {"blocked/dense", is_blocked, [](const Conv2dProblem& p) { return p.sparse ? expanded_cost(p) : dense_cost(p); },
+     run_blocked_dense_forward},
+    {"blocked/rows", is_blocked_sparse,
+     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->alive(), kEntryProduct, kRowVisit); },
+     run_blocked_sparse_forward<false>},
+    {"blocked/panels", is_blocked_panels,
+     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->alive(), kPanelProduct, kPanelVisit); },
+     run_blocked_sparse_forward<true>},
+}};
+
+constexpr std::array<Conv2dCandidate, 3> kDataGradient = {{
+    {"im2col", is_contiguous, im2col_cost, run_im2col_data_gradient},
+    {"blocked/dense", is_blocked, [](const Conv2dProblem& p) { return p.sparse ? expanded_cost(p) : dense_cost(p); },
+     run_blocked_dense_data_gradient},
+    {"blocked/rows", is_blocked_sparse,
+     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->alive(), kEntryProduct, kRowVisit); },
+     run_blocked_rows_data_gradient},
+}};
+
+constexpr std::array<Conv2dCandidate, 4> kWeightGradient = {{
+    {"im2col", is_contiguous, im2col_cost, run_im2col_weight_gradient},
+    {"blocked/dense", is_blocked, [](const Conv2dProblem& p) { return p.sparse ? expanded_cost(p) : dense_cost(p); },
+     run_blocked_dense_weight_gradient},
+    {"blocked/sampled_rows", samples_blocked,
+     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->trainable(), kSampledProduct, kSampledVisit); },
+     run_blocked_sampled<false>},
+    {"blocked/sampled_panels", samples_blocked_panels,
+     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->trainable(), kPanelProduct, kPanelVisit); },
+     run_blocked_sampled<true>},
+}};
+
+}  // namespace
+
+std::span<const Conv2dCandidate> conv2d_candidates(FlopPhase phase) {
+  switch (phase) {
+    case FlopPhase::Forward: return kForward;
+    case FlopPhase::DataGradient: return kDataGradient;
+    case FlopPhase::WeightGradient: return kWeightGradient;
+  }
+  detail::fail("[conv2d] has no such pass");
+}
+
+const Conv2dCandidate& choose_conv2d(const Conv2dProblem& problem) {
+  const Conv2dCandidate* best = nullptr;
+  double best_cost = 0.0;
+  for (const Conv2dCandidate& candidate : conv2d_candidates(problem.phase)) {
+    if (!candidate.can_run(problem)) continue;
+    const double cost = candidate.cost(problem);
+    if (best == nullptr || cost < best_cost) {
+      best = &candidate;
+      best_cost = cost;
+    }
+  }
+  return *best;
+}
+
+Tensor conv2d_dense_weight_gradient(const Conv2dProblem& problem, const Conv2dOperands& operands) {
+  return is_blocked(problem) ? blocked_weight_gradient(problem, operands) : im2col_weight_gradient(problem, operands);
+}
+
+}  // namespace coppice

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <span>
+
+#include <coppice/core/flops.h>
+#include <coppice/core/tensor.h>
+#include <coppice/core/weight_state.h>
+#include <coppice/ops/conv2d.h>
+
+namespace coppice {
+
+/// One pass of a convolution. Shapes are those of the forward pass.
+struct Conv2dProblem {
+  FlopPhase phase;
+  Shape input, weight, output;
+  Conv2dOptions options;
+  DType dtype;
+  MemoryFormat format;                  ///< of input, output and their gradients
+  const WeightState* sparse = nullptr;  ///< of a Masked weight
+};
+
+/// What a pass reads, without history; images in the problem's format, all else contiguous.
+struct Conv2dOperands {
+  Tensor x;       ///< the input; undefined in the data gradient
+  Tensor y;       ///< the output's gradient; undefined in the forward pass
+  Tensor weight;  ///< a dense weight; undefined for a Masked one and in the weight gradient
+  Tensor bias{};  ///< or undefined; forward pass only
+};
+
+/// A kernel that could do one pass.
+struct Conv2dCandidate {
+  const char* name;
+  bool (*can_run)(const Conv2dProblem& problem);
+  /// Estimated time in multiply-adds of the blocked dense kernel. A function of sizes and counts alone: the same
+  /// network takes the same kernels on every run.
+  double (*cost)(const Conv2dProblem& problem);
+  /// The output, the input's gradient, or the weight's: dense for a dense weight, packed over the trainable entries for
+  /// a Masked one.
+  Tensor (*run)(const Conv2dProblem& problem, const Conv2dOperands& operands);
+};
+
+/// All candidates for one pass.
+COPPICE_API std::span<const Conv2dCandidate> conv2d_candidates(FlopPhase phase);
+
+/// The cheapest that can run.
+COPPICE_API const Conv2dCandidate& choose_conv2d(const Conv2dProblem& problem);
+
+/// The gradient of every weight of a Masked filter, dead or alive, by the cheapest dense candidate.
+COPPICE_API Tensor conv2d_dense_weight_gradient(const Conv2dProblem& problem, const Conv2dOperands& operands);
+
+}  // namespace coppice

@@ -1,0 +1,238 @@
+// The tiles in which convolutions of the blocked layout work, once per SIMD target.
+
+#if defined(COPPICE_OPS_CPU_BLOCKED_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef COPPICE_OPS_CPU_BLOCKED_TILE_INL_H_
+#undef COPPICE_OPS_CPU_BLOCKED_TILE_INL_H_
+#else
+#define COPPICE_OPS_CPU_BLOCKED_TILE_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include <coppice/ops/cpu/blocked_conv.h>
+#include <coppice/ops/cpu/simd-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace coppice::cpu::HWY_NAMESPACE {
+
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
+inline constexpr bool kManyRegisters = true;
+#else
+inline constexpr bool kManyRegisters = false;
+#endif
+
+template <class T>
+inline constexpr std::int64_t kBlockLanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
+
+inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// A part of the grid of outputs: rows and columns of tile `index`, shared out evenly.
+struct TilePart {
+  std::int64_t first, count;
+};
+inline TilePart tile_part(std::int64_t size, std::int64_t tiles, std::int64_t index) {
+  const std::int64_t first = size * index / tiles;
+  return {first, size * (index + 1) / tiles - first};
+}
+
+/// A tile of rows × columns outputs, and how the inputs it reads lie in a buffer:
+/// [channel][row][remainder of the column by stride_x][column][lanes]. With the remainders apart, neighbouring outputs
+/// read neighbouring vectors at any stride.
+class Tile {
+ public:
+  Tile(const BlockedConv& conv, std::int64_t rows, std::int64_t columns, std::int64_t lanes)
+      : conv_(conv), rows_(rows), columns_(columns), lanes_(lanes) {
+    top_ = left_ = 0;
+    std::int64_t bottom = 0, right = 0;
+    for (std::size_t i = 0; i < conv.taps.size(); ++i) {
+      const std::int64_t y = conv.taps[i].y, x = conv.taps[i].x;
+      top_ = i == 0 ? y : std::min(top_, y);
+      bottom = i == 0 ? y : std::max(bottom, y);
+      left_ = i == 0 ? x : std::min(left_, x);
+      right = i == 0 ? x : std::max(right, x);
+    }
+    height_ = (rows - 1) * conv.stride_y + bottom - top_ + 1;
+    reach_ = (right - left_) / conv.stride_x;
+    plane_ = columns + reach_;
+    planes_ = std::min(conv.stride_x, right - left_ + 1);
+    used_rows_.assign(static_cast<std::size_t>(conv.stride_y), false);
+    used_planes_.assign(static_cast<std::size_t>(planes_), false);
+    for (const Tap& tap : conv.taps) {
+      used_rows_[static_cast<std::size_t>((tap.y - top_) % conv.stride_y)] = true;
+      used_planes_[static_cast<std::size_t>((tap.x - left_) % conv.stride_x)] = true;
+    }
+  }
+
+  std::int64_t rows() const { return rows_; }
+  std::int64_t columns() const { return columns_; }
+  /// Elements of one channel.
+  std::int64_t channel_size() const { return height_ * row_size(); }
+  /// From an output to the one below it.
+  std::int64_t row_step() const { return conv_.stride_y * row_size(); }
+  /// What a tap adds to an output's place.
+  std::int64_t offset(const Tap& tap) const {
+    const std::int64_t x = tap.x - left_;
+    return (tap.y - top_) * row_size() + (x % conv_.stride_x * plane_ + x / conv_.stride_x) * lanes_;
+  }
+  /// offset of every (channel, tap id) of a block; -1 for a tap that `conv` lacks.
+  std::vector<std::int32_t> offsets(std::int64_t channels, std::int64_t taps) const {
+    std::vector<std::int32_t> table(static_cast<std::size_t>(channels * taps), -1);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (const Tap& tap : conv_.taps) {
+        table[static_cast<std::size_t>(c * taps + tap.id)] =
+            static_cast<std::int32_t>(c * channel_size() + offset(tap));
+      }
+    }
+    return table;
+  }
+
+  /// Copies what the outputs of `row_part` × `column_part` read of `count` channels of one image block.
+  template <class T>
+  void load(const T* HWY_RESTRICT input, std::int64_t first_channel, std::int64_t count, TilePart row_part,
+            TilePart column_part, T* HWY_RESTRICT buffer) const {
+    const hn::ScalableTag<T> d;
+    const std::int64_t lanes = kBlockLanes<T>;
+    const std::int64_t stride = conv_.stride_x;
+    const std::int64_t height = height_ - (rows_ - row_part.count) * conv_.stride_y;
+    const std::int64_t width = column_part.count + reach_;
+    for (std::int64_t r = 0; r < height; ++r) {
+      if (!used_rows_[static_cast<std::size_t>(r % conv_.stride_y)]) continue;
+      const std::int64_t y = row_part.first * conv_.stride_y + top_ + r;
+      const bool inside = y >= 0 && y < conv_.in_h;
+      for (std::int64_t p = 0; p < planes_; ++p) {
+        if (!used_planes_[static_cast<std::size_t>(p)]) continue;
+        const std::int64_t x = column_part.first * stride + left_ + p;  // of the first vector
+        // Vectors from `first` to `last` lie inside the image.
+        const std::int64_t first = !inside ? width : std::min(width, x >= 0 ? 0 : divide_up(-x, stride));
+        const std::int64_t last =
+            !inside || x >= conv_.in_w ? first : std::max(first, std::min(width, divide_up(conv_.in_w - x, stride)));
+        T* HWY_RESTRICT to = buffer + (r * planes_ + p) * plane_ * lanes;
+        const T* HWY_RESTRICT from =
+            input + ((inside ? y : 0) * conv_.in_channels + first_channel) * conv_.in_w * lanes + x * lanes;
+        for (std::int64_t c = 0; c < count; ++c) {
+          for (std::int64_t q = 0; q < first; ++q) hn::Store(hn::Zero(d), d, to + q * lanes);
+          if (stride == 1) {
+            for (std::int64_t q = first; q < last; ++q) hn::Store(hn::Load(d, from + q * lanes), d, to + q * lanes);
+          } else {
+            for (std::int64_t q = first; q < last; ++q) {
+              hn::Store(hn::Load(d, from + q * stride * lanes), d, to + q * lanes);
+            }
+          }
+          for (std::int64_t q = last; q < width; ++q) hn::Store(hn::Zero(d), d, to + q * lanes);
+          to += channel_size();
+          from += conv_.in_w * lanes;
+        }
+      }
+    }
+  }
+
+ private:
+  std::int64_t row_size() const { return planes_ * plane_ * lanes_; }
+
+  const BlockedConv& conv_;
+  std::int64_t rows_, columns_, lanes_;
+  std::int64_t top_, left_, height_, reach_, plane_, planes_;
+  std::vector<bool> used_rows_, used_planes_;
+};
+
+/// Where a tile's outputs lie: element of (row, column) of output channel k at base + row·row + column·column +
+/// k·channel.
+struct OutputSteps {
+  std::int64_t row, column, channel;
+};
+template <class T>
+OutputSteps output_steps(const BlockedConv& conv) {
+  const std::int64_t lanes = kBlockLanes<T>;
+  return {.row = conv.step_y * conv.out_channels * conv.out_w * lanes,
+          .column = conv.step_x * lanes,
+          .channel = conv.out_w * lanes};
+}
+template <class T>
+std::int64_t output_base(const BlockedConv& conv, std::int64_t block, std::int64_t row, std::int64_t column) {
+  const std::int64_t y = conv.first_y + row * conv.step_y;
+  const std::int64_t x = conv.first_x + column * conv.step_x;
+  return ((block * conv.out_h + y) * conv.out_channels * conv.out_w + x) * kBlockLanes<T>;
+}
+template <class T>
+const T* input_block(const BlockedConv& conv, const T* input, std::int64_t block) {
+  return input + block * conv.in_h * conv.in_channels * conv.in_w * kBlockLanes<T>;
+}
+
+/// What is added to a sum before its first and after its last block of channels.
+template <class T>
+struct TileEpilogue {
+  const T* bias;        // of the first output; null: none, or not the first block of channels
+  std::int64_t images;  // of the block, for the bias
+  const T* residual;    // of the first output, laid out as it; null: none, or not the last block
+  bool relu;
+  bool accumulate;  // not the first block: the output holds a sum
+};
+
+template <class T, class V>
+HWY_INLINE V first_sum(const TileEpilogue<T>& epilogue, std::int64_t output) {
+  const hn::ScalableTag<T> d;
+  if (epilogue.bias == nullptr) return hn::Zero(d);
+  return hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(epilogue.images)),
+                            hn::Set(d, epilogue.bias[output]));
+}
+template <class T, class V>
+HWY_INLINE V last_sum(const TileEpilogue<T>& epilogue, V sum, std::int64_t place) {
+  const hn::ScalableTag<T> d;
+  if (epilogue.residual != nullptr) sum = hn::Add(sum, hn::Load(d, epilogue.residual + place));
+  return epilogue.relu ? hn::Max(sum, hn::Zero(d)) : sum;
+}
+
+/// The epilogue of block `block` of `blocks` for a tile whose first output is `base`; `row` is its channel.
+template <class T>
+TileEpilogue<T> tile_epilogue(const BlockedConv& conv, const ConvEpilogue<T>& epilogue, std::int64_t image_block,
+                              std::int64_t block, std::int64_t blocks, std::int64_t row, std::int64_t base) {
+  const bool first = block == 0, last = block == blocks - 1;
+  return {.bias = first && epilogue.bias != nullptr ? epilogue.bias + row : nullptr,
+          .images = std::min(kBlockLanes<T>, conv.images - image_block * kBlockLanes<T>),
+          .residual = last && epilogue.residual != nullptr ? epilogue.residual + base : nullptr,
+          .relu = last && epilogue.relu,
+          .accumulate = !first};
+}
+
+/// Adds the sums over lanes of `count` vectors to to[0 … count).
+template <std::size_t kCount, class T, class V>
+HWY_INLINE void add_lane_sums(const V (&sums)[kCount], T* HWY_RESTRICT to) {
+  const hn::ScalableTag<T> d;
+#if HWY_TARGET == HWY_SCALAR
+  unroll<kCount>([&](auto i) HWY_ATTR { to[i] += hn::GetLane(sums[i]); });
+  static_cast<void>(d);
+#else
+  constexpr std::size_t kGroup = static_cast<std::size_t>(kSquareSide<T>);
+  constexpr std::size_t kGroups = (kCount + kGroup - 1) / kGroup;
+  const hn::Full128<T> quad;
+  unroll<kGroups>([&](auto g) HWY_ATTR {
+    constexpr std::size_t kFirst = g() * kGroup;
+    constexpr std::size_t kRest = std::min(kGroup, kCount - kFirst);
+    V group[kGroup];
+    unroll<kGroup>([&](auto i) HWY_ATTR {
+      if constexpr (i() < kRest) {
+        group[i] = sums[kFirst + i()];
+      } else {
+        group[i] = sums[kFirst];
+      }
+    });
+    const auto total = sum_lanes(d, group);
+    if constexpr (kRest == kGroup) {
+      hn::StoreU(hn::Add(total, hn::LoadU(quad, to + kFirst)), quad, to + kFirst);
+    } else {
+      HWY_ALIGN T parts[kGroup];
+      hn::Store(total, quad, parts);
+      unroll<kRest>([&](auto i) HWY_ATTR { to[kFirst + i()] += parts[i]; });
+    }
+  });
+#endif
+}
+
+}  // namespace coppice::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
