@@ -7,6 +7,7 @@
 #include <map>
 
 #include <coppice/core/io/atomic_file.h>
+#include <coppice/trainers/csv.h>
 
 namespace coppice::train {
 namespace {
@@ -78,44 +79,6 @@ const std::vector<Column>& columns() {
       column("source", &ResultRow::source),
   };
   return all;
-}
-
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string result = "\"";
-  for (const char c : text) result += c == '"' ? "\"\"" : std::string(1, c);
-  return result + '"';
-}
-
-/// Lines of cells by RFC 4180: a quoted cell may hold commas, line breaks and doubled quotes.
-std::vector<std::vector<std::string>> split_csv(std::string_view text) {
-  std::vector<std::vector<std::string>> lines;
-  std::vector<std::string> line;
-  std::string cell;
-  bool inside = false;
-  const auto end_line = [&] {
-    line.push_back(std::move(cell));
-    cell.clear();
-    if (line.size() > 1 || !line[0].empty()) lines.push_back(std::move(line));
-    line.clear();
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (inside && c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
-      cell += text[++i];
-    } else if (c == '"') {
-      inside = !inside;
-    } else if (!inside && c == ',') {
-      line.push_back(std::move(cell));
-      cell.clear();
-    } else if (!inside && c == '\n') {
-      end_line();
-    } else if (inside || c != '\r') {
-      cell += c;
-    }
-  }
-  end_line();
-  return lines;
 }
 
 }  // namespace
@@ -192,7 +155,7 @@ std::string to_csv(const std::vector<ResultRow>& rows) {
   };
   add_line([](const Column& c) { return std::string(c.name); });
   for (const ResultRow& row : rows) {
-    add_line([&](const Column& c) { return quoted(c.write(row)); });
+    add_line([&](const Column& c) { return csv_cell(c.write(row)); });
   }
   return text;
 }

@@ -38,6 +38,7 @@ auto as_usage(Call&& call) {
 /// What every command gets from the program around it.
 struct Context {
   std::string command_line;
+  std::vector<std::string> arguments{};     ///< after the command's name
   const std::atomic<bool>* stop = nullptr;  ///< set by Ctrl-C
   /// The chosen command, set while arguments are parsed; returns the exit code.
   std::function<int()> run;
@@ -56,5 +57,6 @@ void add_report(CLI::App& app, Context& context);
 void add_data(CLI::App& app, Context& context);
 void add_inspect(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
+void add_bench(CLI::App& app, Context& context);
 
 }  // namespace coppice::train::cli

@@ -62,7 +62,10 @@ int main(int argc, char** argv) {
   app.name("coppice");
   app.require_subcommand(1);
   app.set_version_flag("--version", version);
-  cli::Context context{.command_line = join(argc, argv), .stop = &stop_asked, .run = {}};
+  cli::Context context{.command_line = join(argc, argv),
+                       .arguments = {argv + std::min(argc, 2), argv + argc},
+                       .stop = &stop_asked,
+                       .run = {}};
   cli::add_train(app, context);
   cli::add_eval(app, context);
   cli::add_reproduce(app, context);
@@ -70,6 +73,7 @@ int main(int argc, char** argv) {
   cli::add_data(app, context);
   cli::add_inspect(app, context);
   cli::add_export(app, context);
+  cli::add_bench(app, context);
   app.footer(kFooter);  // commands would inherit it, had it been there before them
 
   const std::vector<std::string> commands = command_names(app);
