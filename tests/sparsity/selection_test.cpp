@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -10,6 +11,8 @@
 
 #include <coppice/core/error.h>
 #include <coppice/core/generator.h>
+#include <coppice/core/parallel.h>
+#include <coppice/core/weight_state.h>
 
 #include "tests/error_of.h"
 
@@ -65,6 +68,64 @@ TYPED_TEST(Selection, EqualsAStableSort) {
       }
     }
   }
+}
+
+/// Scores that a sample of them says little about, or whose thresholds have many ties.
+template <class T>
+std::vector<std::vector<T>> awkward_scores(std::size_t count) {
+  Generator generator(9);
+  std::vector<std::vector<T>> all(6, std::vector<T>(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    const double value = generator.normal();
+    all[0][i] = static_cast<T>(value);
+    all[1][i] = value < 0.3 ? T{0} : static_cast<T>(value);
+    all[2][i] = T{-2};
+    all[3][i] = static_cast<T>(i % 64 == 0 ? 1e30 : value);                  // a column of a matrix
+    all[4][i] = static_cast<T>(i < count / 2 ? 0.5 + 1e-6 * value : value);  // half of them nearly equal
+    all[5][i] = static_cast<T>(std::round(value * 3.0) * (i % 3 == 0 ? -0.0 : 1.0));
+  }
+  return all;
+}
+
+TYPED_TEST(Selection, EqualsAStableSortOfManyForAnyNumberOfThreads) {
+  constexpr std::int64_t kCount = 150'001;
+  Generator generator(4);
+  const int threads = num_threads();
+  for (const std::vector<TypeParam>& scores : awkward_scores<TypeParam>(kCount)) {
+    for (const std::int64_t candidates : {kCount, kCount - 3, std::int64_t{90'000}}) {
+      const Mask among = Mask::random({kCount}, candidates, generator);
+      const std::vector<std::int64_t> positions = positions_of(among);
+      for (const bool absolute : {false, true}) {
+        std::vector<TypeParam> ranked;
+        for (const std::int64_t at : positions) {
+          const TypeParam score = scores[static_cast<std::size_t>(at)];
+          ranked.push_back(absolute ? std::abs(score) : score);
+        }
+        for (const Take take : {Take::Largest, Take::Smallest}) {
+          const std::int64_t count = take == Take::Largest ? candidates / 10 : candidates / 2 + 1;
+          const auto expected = sorted_choice(ranked, positions, count, take);
+          const SelectOptions options{.take = take, .absolute = absolute};
+          for (const int used : {1, 2, 3}) {
+            set_num_threads(used);
+            EXPECT_EQ(positions_of(select({Tensor::of(scores), among, "w"}, count, options)), expected);
+            const Tensor packed = WeightState::gather(Tensor::of(scores), among);
+            EXPECT_EQ(positions_of(select({packed, among, "w"}, count, options)), expected);
+          }
+        }
+      }
+    }
+  }
+  set_num_threads(threads);
+}
+
+TYPED_TEST(Selection, FindsANaNAmongMany) {
+  std::vector<TypeParam> scores = awkward_scores<TypeParam>(150'001)[0];
+  scores[140'000] = std::numeric_limits<TypeParam>::quiet_NaN();
+  const Mask all = Mask::all({150'001});
+  const std::string text = error_of([&] { select({Tensor::of(scores), all, "fc1.weight"}, 100); });
+  EXPECT_NE(text.find("fc1.weight at position 140000"), std::string::npos) << text;
+  const Mask others = all - Mask::from_positions({150'001}, std::array<std::int64_t, 1>{140'000});
+  EXPECT_EQ(select({Tensor::of(scores), others, "w"}, 100).count(), 100);
 }
 
 TYPED_TEST(Selection, OrdersInfinitiesAndSignedZeros) {
