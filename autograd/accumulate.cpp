@@ -12,12 +12,21 @@ namespace {
 /// Whether writing `tensor` is invisible to everyone but its only holder.
 bool is_private(const Tensor& tensor) {
   const TensorImpl& impl = *tensor.impl();
-  return impl.contiguous && impl.format == MemoryFormat::Contiguous && !impl.autograd && impl.use_count() == 1 &&
+  return (impl.contiguous || is_blocked(tensor)) && !impl.autograd && impl.use_count() == 1 &&
          impl.storage->use_count() == 1;
 }
 
+/// A contiguous copy.
 Tensor copy_of(const Tensor& tensor) {
   Tensor copy = Tensor::empty(tensor.shape(), {.dtype = tensor.dtype(), .device = tensor.device()});
+  copy_into(copy, tensor);
+  return copy;
+}
+
+/// A copy in the tensor's memory format.
+Tensor like_copy_of(const Tensor& tensor) {
+  if (!is_blocked(tensor)) return copy_of(tensor);
+  const Tensor copy = empty_blocked(tensor.shape(), tensor.dtype());
   copy_into(copy, tensor);
   return copy;
 }
@@ -34,14 +43,14 @@ Tensor accumulate(Tensor sum, Tensor gradient, bool differentiable) {
   COPPICE_CHECK(sum.shape() == gradient.shape(), "[backward] gradients of one Masked weight have two kinds; got ",
                 sum.shape(), " and ", gradient.shape());
   if (differentiable) {
-    Tensor total = copy_of(sum);
+    Tensor total = like_copy_of(sum);
     add_into(total, gradient, 1.0);
     return record("accumulate", std::move(total), {sum, gradient}, {}, [](const Saved&, const Tensor& d_total) {
       return Gradients{d_total, d_total};
     });
   }
   if (!is_private(sum) && is_private(gradient)) std::swap(sum, gradient);
-  if (!is_private(sum)) sum = copy_of(sum);
+  if (!is_private(sum)) sum = like_copy_of(sum);
   add_into(sum, gradient, 1.0);
   return sum;
 }
@@ -50,7 +59,7 @@ void accumulate_leaf(GradMeta& leaf, Tensor gradient) {
   const std::lock_guard lock(lock_of(leaf));
   const std::uint64_t mask_version = leaf.weight_state ? leaf.weight_state->mask_version() : 0;
   if (!leaf.grad.defined()) {
-    leaf.grad = is_private(gradient) ? std::move(gradient) : copy_of(gradient);
+    leaf.grad = is_private(gradient) && gradient.is_contiguous() ? std::move(gradient) : copy_of(gradient);
     leaf.grad_mask_version = mask_version;
     return;
   }

@@ -10,7 +10,7 @@
 #include <coppice/models/nn/linear.h>
 #include <coppice/models/nn/pool.h>
 #include <coppice/models/nn/sequential.h>
-#include <coppice/ops/elementwise.h>
+#include <coppice/ops/memory_format.h>
 
 namespace coppice::models {
 
@@ -67,10 +67,12 @@ class Block : public nn::Module {
 
   Tensor forward(const Tensor& input) override {
     Module& relu = module("relu");
-    Tensor branch = module("bn2")(module("conv2")(relu(module("bn1")(module("conv1")(input)))));
-    if (kind_ == ResNetBlock::Bottleneck) branch = module("bn3")(module("conv3")(relu(branch)));
     const bool projects = stride_ != 1 || in_ != out_;
-    return relu(branch + (projects ? module("downsample")(input) : input));
+    const Tensor shortcut = projects ? module("downsample")(input) : input;
+    const Tensor first = nn::norm_relu(module("bn1"), relu, module("conv1")(input));
+    const Tensor second = module("conv2")(first);
+    if (kind_ == ResNetBlock::Basic) return nn::norm_relu(module("bn2"), relu, second, shortcut);
+    return nn::norm_relu(module("bn3"), relu, module("conv3")(nn::norm_relu(module("bn2"), relu, second)), shortcut);
   }
 
   std::string description() const override {
@@ -117,7 +119,10 @@ class ResNet : public nn::Module {
   }
 
   Tensor forward(const Tensor& input) override {
-    Tensor x = module("relu")(module("bn1")(module("conv1")(input)));
+    const bool many = input.dim() == 4 && input.device().is_cpu() && is_floating(input.dtype()) &&
+                      input.size(0) >= image_block(input.dtype());
+    Tensor x = many ? input.to(MemoryFormat::Blocked) : input;
+    x = nn::norm_relu(module("bn1"), module("relu"), module("conv1")(x));
     if (has_pool_) x = module("maxpool")(x);
     for (std::size_t i = 0; i < stages_; ++i) x = module(stage_name(i))(x);
     return module("fc")(module("avgpool")(x).flatten(1));

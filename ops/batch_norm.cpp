@@ -4,7 +4,11 @@
 #include <vector>
 
 #include <coppice/autograd/record.h>
+#include <coppice/ops/activation.h>
 #include <coppice/ops/cpu/batch_norm.h>
+#include <coppice/ops/cpu/blocked_batch_norm.h>
+#include <coppice/ops/elementwise.h>
+#include <coppice/ops/memory_format.h>
 
 namespace coppice {
 
@@ -70,77 +74,182 @@ void move_towards(const Tensor& running, const Channels& batch, double factor, d
 
 /// What backward keeps besides tensors.
 struct Normalization {
-  BatchNormGeometry geometry;
+  BatchNormGeometry geometry{};
   Channels mean;
   Channels inverse_deviation;
-  bool of_batch;  // the statistics depend on the input
+  bool of_batch = false;  // the statistics depend on the input
 };
+
+/// The statistics that `options` asks for, after moving the running ones; batch_statistics(mean, variance) takes those
+/// of the batch.
+template <class Compute>
+Normalization find_statistics(const BatchNormGeometry& g, const Tensor& running_mean, const Tensor& running_var,
+                              const BatchNormOptions& options, Compute batch_statistics) {
+  const auto channels = static_cast<std::size_t>(g.channels);
+  const bool of_batch = options.statistics == BatchNormStatistics::Batch;
+  const bool update = options.running == BatchNormRunning::Update && running_mean.defined() && g.count() > 1;
+  Channels batch_mean(channels), batch_variance(channels);
+  if (g.count() > 0 && (of_batch || update)) batch_statistics(batch_mean.data(), batch_variance.data());
+  Normalization norm{.geometry = g,
+                     .mean = of_batch ? batch_mean : running_mean.to_vector<double>(),
+                     .inverse_deviation = Channels(channels),
+                     .of_batch = of_batch};
+  const Channels variance = of_batch ? batch_variance : running_var.to_vector<double>();
+  for (std::size_t c = 0; c < channels; ++c) norm.inverse_deviation[c] = 1.0 / std::sqrt(variance[c] + options.eps);
+  if (update) {
+    const auto count = static_cast<double>(g.count());
+    move_towards(running_mean, batch_mean, 1.0, options.momentum);
+    move_towards(running_var, batch_variance, count / (count - 1.0), options.momentum);
+  }
+  return norm;
+}
+
+Channels scale_of(const Normalization& norm, const Tensor& weight) {
+  Channels scale = channel_values(weight, norm.geometry.channels, 1.0);
+  for (std::size_t c = 0; c < scale.size(); ++c) scale[c] *= norm.inverse_deviation[c];
+  return scale;
+}
+
+/// d_input = a · d_output + b · (input − mean) + c.
+struct InputGradient {
+  Channels a, b, c;
+};
+
+/// x̂ = (x − mean) · inverse_deviation; dx = w · i · (dy − mean(dy) − x̂ · mean(dy · x̂)).
+InputGradient input_gradient(const Normalization& norm, const Tensor& weight, const Channels& sum,
+                             const Channels& dot) {
+  InputGradient result{.a = scale_of(norm, weight), .b = Channels(sum.size()), .c = Channels(sum.size())};
+  if (!norm.of_batch) return result;
+  const auto count = static_cast<double>(norm.geometry.count());
+  for (std::size_t k = 0; k < sum.size(); ++k) {
+    const double inverse = norm.inverse_deviation[k];
+    result.b[k] = -result.a[k] * inverse * inverse * dot[k] / count;
+    result.c[k] = -result.a[k] * sum[k] / count;
+  }
+  return result;
+}
+
+template <class T>
+void add_parameter_gradients(const Normalization& norm, const Saved& saved, const Channels& sum, Channels dot,
+                             Gradients& result) {
+  if (saved.needs(1)) {
+    for (std::size_t k = 0; k < dot.size(); ++k) dot[k] *= norm.inverse_deviation[k];
+    result[1] = channel_tensor<T>(dot);
+  }
+  if (saved.needs(2)) result[2] = channel_tensor<T>(sum);
+}
+
+bool needs_sums(const Normalization& norm, const Saved& saved) {
+  return norm.of_batch || saved.needs(1) || saved.needs(2);
+}
 
 template <class T>
 Gradients gradients(const Normalization& norm, const Saved& saved, const Tensor& d_output) {
   const BatchNormGeometry& g = norm.geometry;
-  const auto channels = static_cast<std::size_t>(g.channels);
   const Tensor x = detail::raw_contiguous(saved[0]);
   const Tensor dy = detail::raw_contiguous(d_output);
-  const Channels weight = channel_values(saved[1], g.channels, 1.0);
-  Channels sum(channels), dot(channels);
-  if (norm.of_batch || saved.needs(1) || saved.needs(2)) {
+  Channels sum(static_cast<std::size_t>(g.channels)), dot(sum.size());
+  if (needs_sums(norm, saved)) {
     cpu::batch_norm_sums(g, dy.data<T>(), x.data<T>(), norm.mean.data(), sum.data(), dot.data());
   }
   Gradients result(3);
   if (saved.needs(0)) {
-    // x̂ = (x − mean) · inverse_deviation; dx = w · i · (dy − mean(dy) − x̂ · mean(dy · x̂)).
-    Channels a(channels), b(channels), c(channels);
-    for (std::size_t k = 0; k < channels; ++k) {
-      const double inverse = norm.inverse_deviation[k];
-      a[k] = weight[k] * inverse;
-      if (!norm.of_batch) continue;
-      b[k] = -a[k] * inverse * inverse * dot[k] / static_cast<double>(g.count());
-      c[k] = -a[k] * sum[k] / static_cast<double>(g.count());
-    }
+    const InputGradient of = input_gradient(norm, saved[1], sum, dot);
     result[0] = Tensor::empty(x.shape(), {.dtype = x.dtype()});
-    cpu::batch_norm_data_gradient(g, dy.data<T>(), x.data<T>(), norm.mean.data(), a.data(), b.data(), c.data(),
+    cpu::batch_norm_data_gradient(g, dy.data<T>(), x.data<T>(), norm.mean.data(), of.a.data(), of.b.data(), of.c.data(),
                                   result[0].data<T>());
   }
-  if (saved.needs(1)) {
-    for (std::size_t k = 0; k < channels; ++k) dot[k] *= norm.inverse_deviation[k];
-    result[1] = channel_tensor<T>(dot);
-  }
-  if (saved.needs(2)) result[2] = channel_tensor<T>(sum);
+  add_parameter_gradients<T>(norm, saved, sum, std::move(dot), result);
   return result;
+}
+
+cpu::BlockedImages images_of(const Shape& shape) {
+  return {.images = shape[0], .channels = shape[1], .height = shape[2], .width = shape[3]};
+}
+
+/// `positive` is undefined without ReLU; input 3 is the residual.
+template <class T>
+Gradients blocked_gradients(const Normalization& norm, const Tensor& positive, const Saved& saved,
+                            const Tensor& d_output) {
+  const Tensor x = saved[0];
+  const cpu::BlockedImages g = images_of(x.shape());
+  const Tensor dy = detail::in_format(d_output, MemoryFormat::Blocked);
+  const std::uint8_t* bits = positive.defined() ? positive.data<std::uint8_t>() : nullptr;
+  const T* incoming = detail::blocked_data<T>(dy);
+  const T* input = detail::blocked_data<T>(x);
+  Channels sum(static_cast<std::size_t>(g.channels)), dot(sum.size());
+  Gradients result(4);
+  Tensor gated;
+  if (saved.needs(3)) gated = bits != nullptr ? detail::empty_blocked(x.shape(), x.dtype()) : dy;
+  const bool writes_gated = gated.defined() && bits != nullptr;
+  if (needs_sums(norm, saved) || writes_gated) {
+    cpu::blocked_batch_norm_sums(g, incoming, input, norm.mean.data(), bits, sum.data(), dot.data(),
+                                 writes_gated ? detail::blocked_data<T>(gated) : nullptr);
+  }
+  if (writes_gated) {
+    incoming = detail::blocked_data<T>(gated);
+    bits = nullptr;
+  }
+  if (saved.needs(0)) {
+    const InputGradient of = input_gradient(norm, saved[1], sum, dot);
+    result[0] = detail::empty_blocked(x.shape(), x.dtype());
+    cpu::blocked_batch_norm_data_gradient(g, incoming, input, norm.mean.data(), of.a.data(), of.b.data(), of.c.data(),
+                                          bits, detail::blocked_data<T>(result[0]));
+  }
+  result[3] = gated;
+  add_parameter_gradients<T>(norm, saved, sum, std::move(dot), result);
+  return result;
+}
+
+Tensor blocked_batch_norm(const char* op, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                          const Tensor& running_mean, const Tensor& running_var, const BatchNormOptions& options,
+                          bool with_relu, const Tensor& residual) {
+  const BatchNormGeometry g = check_batch_norm(input, weight, bias, running_mean, running_var, options);
+  const cpu::BlockedImages images = images_of(input.shape());
+  const Tensor output = detail::empty_blocked(input.shape(), input.dtype());
+  const Tensor addend = residual.defined() ? detail::in_format(residual, MemoryFormat::Blocked) : Tensor();
+  Tensor positive;
+  Normalization norm;
+  dispatch_floating(input.dtype(), op, [&]<class T>() {
+    const T* const x = detail::blocked_data<T>(input);
+    norm = find_statistics(g, running_mean, running_var, options,
+                           [&](double* mean, double* variance) { cpu::blocked_statistics(images, x, mean, variance); });
+    const Channels scale = scale_of(norm, weight), shift = channel_values(bias, g.channels, 0.0);
+    if (with_relu) {
+      const std::int64_t vectors = detail::blocked_size(input) / image_block(input.dtype());
+      positive = Tensor::empty({vectors * cpu::positive_bytes<T>()}, {.dtype = kUInt8});
+    }
+    cpu::blocked_normalize(images, x, norm.mean.data(), scale.data(), shift.data(),
+                           addend.defined() ? detail::blocked_data<T>(addend) : nullptr,
+                           with_relu ? positive.data<std::uint8_t>() : nullptr, detail::blocked_data<T>(output));
+  });
+  return record_once(op, output, {input, weight, bias, residual}, {input, weight},
+                     [norm = std::move(norm), positive](const Saved& saved, const Tensor& d_output) {
+                       Gradients result;
+                       dispatch_floating(d_output.dtype(), "batch_norm", [&]<class T>() {
+                         result = blocked_gradients<T>(norm, positive, saved, d_output);
+                       });
+                       return result;
+                     });
 }
 
 }  // namespace
 
 Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options) {
+  if (detail::is_blocked(input)) {
+    return blocked_batch_norm("batch_norm", input, weight, bias, running_mean, running_var, options, false, {});
+  }
   const BatchNormGeometry g = check_batch_norm(input, weight, bias, running_mean, running_var, options);
-  const auto channels = static_cast<std::size_t>(g.channels);
-  const bool of_batch = options.statistics == BatchNormStatistics::Batch;
-  const bool update = options.running == BatchNormRunning::Update && running_mean.defined() && g.count() > 1;
   const Tensor x = detail::raw_contiguous(input);
   const Tensor output = Tensor::empty(input.shape(), {.dtype = input.dtype()});
-
-  Normalization norm{.geometry = g, .mean = {}, .inverse_deviation = Channels(channels), .of_batch = of_batch};
+  Normalization norm;
   dispatch_floating(input.dtype(), "batch_norm", [&]<class T>() {
-    Channels batch_mean(channels), batch_variance(channels);
-    if (g.count() > 0 && (of_batch || update)) {
-      cpu::batch_statistics(g, x.data<T>(), batch_mean.data(), batch_variance.data());
-    }
-    norm.mean = of_batch ? batch_mean : running_mean.to_vector<double>();
-    const Channels variance = of_batch ? batch_variance : running_var.to_vector<double>();
-    Channels scale = channel_values(weight, g.channels, 1.0);
-    const Channels shift = channel_values(bias, g.channels, 0.0);
-    for (std::size_t c = 0; c < channels; ++c) {
-      norm.inverse_deviation[c] = 1.0 / std::sqrt(variance[c] + options.eps);
-      scale[c] *= norm.inverse_deviation[c];
-    }
+    norm = find_statistics(g, running_mean, running_var, options, [&](double* mean, double* variance) {
+      cpu::batch_statistics(g, x.data<T>(), mean, variance);
+    });
+    const Channels scale = scale_of(norm, weight), shift = channel_values(bias, g.channels, 0.0);
     cpu::normalize_channels(g, x.data<T>(), norm.mean.data(), scale.data(), shift.data(), output.data<T>());
-    if (update) {
-      const auto count = static_cast<double>(g.count());
-      move_towards(running_mean, batch_mean, 1.0, options.momentum);
-      move_towards(running_var, batch_variance, count / (count - 1.0), options.momentum);
-    }
   });
   return record_once("batch_norm", output, {input, weight, bias}, {input, weight},
                      [norm = std::move(norm)](const Saved& saved, const Tensor& d_output) {
@@ -149,6 +258,19 @@ Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias,
                                          [&]<class T>() { result = gradients<T>(norm, saved, d_output); });
                        return result;
                      });
+}
+
+Tensor batch_norm_relu(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
+                       const Tensor& running_var, const BatchNormOptions& options, const Tensor& residual) {
+  COPPICE_CHECK(!residual.defined() || (residual.shape() == input.shape() && residual.dtype() == input.dtype()),
+                "[batch_norm_relu] expects a residual like the input ", input.dtype(), " ", input.shape(), "; got ",
+                residual.dtype(), " ", residual.shape());
+  if (detail::is_blocked(input)) {
+    return blocked_batch_norm("batch_norm_relu", input, weight, bias, running_mean, running_var, options, true,
+                              residual);
+  }
+  const Tensor normalized = batch_norm(input, weight, bias, running_mean, running_var, options);
+  return relu(residual.defined() ? normalized + residual : normalized);
 }
 
 }  // namespace coppice

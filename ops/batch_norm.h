@@ -26,4 +26,10 @@ struct BatchNormOptions {
 COPPICE_API Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                               const Tensor& running_var, const BatchNormOptions& options = {});
 
+/// relu(batch_norm(input, …) + residual), the residual (as input) being optional. Blocked images take one pass over the
+/// normalised values, which are not kept: backward needs the input and one bit per element.
+COPPICE_API Tensor batch_norm_relu(const Tensor& input, const Tensor& weight, const Tensor& bias,
+                                   const Tensor& running_mean, const Tensor& running_var,
+                                   const BatchNormOptions& options = {}, const Tensor& residual = {});
+
 }  // namespace coppice

@@ -4,7 +4,9 @@
 #include <limits>
 
 #include <coppice/autograd/record.h>
+#include <coppice/ops/cpu/blocked_pool.h>
 #include <coppice/ops/cpu/pool2d.h>
+#include <coppice/ops/memory_format.h>
 
 namespace coppice {
 
@@ -111,25 +113,78 @@ Tensor gather_maxima(const Tensor& input, const Tensor& where, const Pool2dGeome
                 [geometry](const Saved& saved, const Tensor& g) { return scatter_maxima(g, saved[0], geometry); });
 }
 
+/// Maxima of blocked images, which stay blocked.
+Tensor blocked_max_pool(const Tensor& input, const Shape& shape, bool small, const Pool2dGeometry& geometry) {
+  const Tensor output = detail::empty_blocked(shape, input.dtype());
+  const Tensor where = Tensor::empty({detail::blocked_size(output)}, {.dtype = small ? kUInt8 : kInt32});
+  dispatch_max_pool(input.dtype(), where.dtype(), [&]<class T, class Index>() {
+    cpu::blocked_max_pool(shape[0], shape[1], geometry, detail::blocked_data<T>(input), detail::blocked_data<T>(output),
+                          where.data<Index>());
+  });
+  return record_once("max_pool2d", output, {input}, {where},
+                     [geometry, from = input.shape()](const Saved& saved, const Tensor& d_output) {
+                       const Tensor dy = detail::in_format(d_output, MemoryFormat::Blocked);
+                       const Tensor at = saved[0];
+                       Tensor d_input = detail::empty_blocked(from, dy.dtype());
+                       dispatch_max_pool(dy.dtype(), at.dtype(), [&]<class T, class Index>() {
+                         cpu::blocked_max_pool_scatter(from[0], from[1], geometry, detail::blocked_data<T>(dy),
+                                                       at.data<Index>(), detail::blocked_data<T>(d_input));
+                       });
+                       return d_input;
+                     });
+}
+
+/// Whether the one output is the mean of the whole image: it leaves the blocked format.
+bool is_global(const Pool2dGeometry& g) {
+  return g.out_pixels() == 1 && g.rows[0].extent == g.height && g.columns[0].extent == g.width &&
+         g.rows[0].first == 0 && g.rows[0].last == g.height && g.columns[0].first == 0 && g.columns[0].last == g.width;
+}
+
 Tensor mean_pool(const Tensor& input, const Pool2dGeometry& geometry, const char* op);
 
-Tensor mean_pool_gradient(const Tensor& d_output, const Pool2dGeometry& geometry, const char* op) {
+/// `format` is that of the pooled images.
+Tensor mean_pool_gradient(const Tensor& d_output, const Pool2dGeometry& geometry, MemoryFormat format, const char* op) {
   const Shape shape{d_output.size(0), d_output.size(1), geometry.height, geometry.width};
-  const Tensor d_input = Tensor::empty(shape, {.dtype = d_output.dtype()});
-  const Tensor dy = detail::raw_contiguous(d_output);
-  dispatch_floating(dy.dtype(), op,
-                    [&]<class T>() { cpu::mean_pool2d_gradient(geometry, dy.data<T>(), d_input.data<T>()); });
+  const bool blocked = format == MemoryFormat::Blocked;
+  const Tensor dy = detail::in_format(d_output, is_global(geometry) ? MemoryFormat::Contiguous : format);
+  const Tensor d_input =
+      blocked ? detail::empty_blocked(shape, dy.dtype()) : Tensor::empty(shape, {.dtype = dy.dtype()});
+  dispatch_floating(dy.dtype(), op, [&]<class T>() {
+    if (!blocked) {
+      cpu::mean_pool2d_gradient(geometry, dy.data<T>(), d_input.data<T>());
+    } else if (is_global(geometry)) {
+      cpu::blocked_global_mean_gradient(shape[0], shape[1], shape[2], shape[3], dy.data<T>(),
+                                        detail::blocked_data<T>(d_input));
+    } else {
+      cpu::blocked_mean_pool_gradient(shape[0], shape[1], geometry, detail::blocked_data<T>(dy),
+                                      detail::blocked_data<T>(d_input));
+    }
+  });
   return record(op, d_input, {d_output}, {},
                 [geometry, op](const Saved&, const Tensor& g) { return mean_pool(g, geometry, op); });
 }
 
 Tensor mean_pool(const Tensor& input, const Pool2dGeometry& geometry, const char* op) {
-  const Tensor output = Tensor::empty(output_shape(input.shape(), geometry), {.dtype = input.dtype()});
-  const Tensor x = detail::raw_contiguous(input);
-  dispatch_floating(x.dtype(), op,
-                    [&]<class T>() { cpu::mean_pool2d_forward(geometry, x.data<T>(), output.data<T>()); });
-  return record(op, output, {input}, {}, [geometry, op](const Saved&, const Tensor& d_output) {
-    return mean_pool_gradient(d_output, geometry, op);
+  const Shape shape = output_shape(input.shape(), geometry);
+  const MemoryFormat format = input.memory_format();
+  const bool blocked = format == MemoryFormat::Blocked;
+  const bool leaves = !blocked || is_global(geometry);
+  const Tensor output =
+      leaves ? Tensor::empty(shape, {.dtype = input.dtype()}) : detail::empty_blocked(shape, input.dtype());
+  if (blocked && leaves) count_conversion(output.numel());
+  dispatch_floating(input.dtype(), op, [&]<class T>() {
+    if (!blocked) {
+      cpu::mean_pool2d_forward(geometry, detail::raw_contiguous(input).data<T>(), output.data<T>());
+    } else if (leaves) {
+      cpu::blocked_global_mean(shape[0], shape[1], geometry.height, geometry.width, detail::blocked_data<T>(input),
+                               output.data<T>());
+    } else {
+      cpu::blocked_mean_pool(shape[0], shape[1], geometry, detail::blocked_data<T>(input),
+                             detail::blocked_data<T>(output));
+    }
+  });
+  return record(op, output, {input}, {}, [geometry, format, op](const Saved&, const Tensor& d_output) {
+    return mean_pool_gradient(d_output, geometry, format, op);
   });
 }
 
@@ -141,6 +196,7 @@ Tensor max_pool2d(const Tensor& input, Pair kernel_size, const MaxPool2dOptions&
                       options.ceil_mode, false, "max_pool2d");
   const bool small = kernel_size[0] * kernel_size[1] <= std::numeric_limits<std::uint8_t>::max() + 1;
   const Shape shape = output_shape(input.shape(), geometry);
+  if (detail::is_blocked(input)) return blocked_max_pool(input, shape, small, geometry);
   const Tensor output = Tensor::empty(shape, {.dtype = input.dtype()});
   const Tensor where = Tensor::empty(shape, {.dtype = small ? kUInt8 : kInt32});
   const Tensor x = detail::raw_contiguous(input);

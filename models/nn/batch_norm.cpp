@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include <coppice/core/tensor_impl.h>
+#include <coppice/ops/elementwise.h>
 
 namespace coppice::nn {
 
@@ -21,14 +22,26 @@ BatchNorm2d::Mode BatchNorm2d::mode() const {
                        : Mode{BatchNormStatistics::Running, BatchNormRunning::Hold};
 }
 
-Tensor BatchNorm2d::forward(const Tensor& input) {
+template <class Norm>
+Tensor BatchNorm2d::normalize(const Tensor& input, Norm norm) {
   COPPICE_CHECK(input.dim() == 4, "[BatchNorm2d] expects an input (n, c, h, w); got ", input.shape());
   const Mode now = mode();
-  const Tensor output = batch_norm(
-      input, weight_, bias_, running_mean_, running_var_,
-      {.statistics = now.statistics, .running = now.running, .momentum = options_.momentum, .eps = options_.eps});
+  const Tensor output = norm(BatchNormOptions{
+      .statistics = now.statistics, .running = now.running, .momentum = options_.momentum, .eps = options_.eps});
   if (now.running == BatchNormRunning::Update) num_batches_tracked_.add_(Tensor::ones_like(num_batches_tracked_));
   return output;
+}
+
+Tensor BatchNorm2d::forward(const Tensor& input) {
+  return normalize(input, [&](const BatchNormOptions& options) {
+    return batch_norm(input, weight_, bias_, running_mean_, running_var_, options);
+  });
+}
+
+Tensor BatchNorm2d::forward_relu(const Tensor& input, const Tensor& residual) {
+  return normalize(input, [&](const BatchNormOptions& options) {
+    return batch_norm_relu(input, weight_, bias_, running_mean_, running_var_, options, residual);
+  });
 }
 
 std::string BatchNorm2d::description() const {
@@ -45,6 +58,15 @@ void BatchNorm2d::reset_parameters(std::uint64_t, const std::string&) {
   running_mean_.zero_();
   running_var_.fill_(1.0);
   num_batches_tracked_.zero_();
+}
+
+Tensor norm_relu(Module& norm, Module& relu, const Tensor& input, const Tensor& residual) {
+  auto* const layer = dynamic_cast<BatchNorm2d*>(&norm);
+  if (layer != nullptr && !norm.has_forward_hooks() && !relu.has_forward_hooks()) {
+    return layer->forward_relu(input, residual);
+  }
+  const Tensor normalized = norm(input);
+  return relu(residual.defined() ? normalized + residual : normalized);
 }
 
 BatchNormGuard::BatchNormGuard(Module& module, BatchNorm2d::Mode mode) {

@@ -25,6 +25,8 @@ class COPPICE_API BatchNorm2d : public Module {
 
   explicit BatchNorm2d(std::int64_t channels, BatchNorm2dOptions options = {});
   Tensor forward(const Tensor& input) override;
+  /// relu(forward(input) + residual), as one op; the residual may be undefined.
+  Tensor forward_relu(const Tensor& input, const Tensor& residual = {});
   std::string description() const override;
   void reset_parameters(std::uint64_t seed, const std::string& prefix) override;
 
@@ -35,6 +37,10 @@ class COPPICE_API BatchNorm2d : public Module {
   const std::optional<Mode>& mode_override() const { return override_; }
 
  private:
+  /// Calls norm(options) with what the mode asks for.
+  template <class Norm>
+  Tensor normalize(const Tensor& input, Norm norm);
+
   BatchNorm2dOptions options_;
   Tensor& weight_;
   Tensor& bias_;
@@ -43,6 +49,10 @@ class COPPICE_API BatchNorm2d : public Module {
   Tensor& num_batches_tracked_;
   std::optional<Mode> override_;
 };
+
+/// relu(norm(input) + residual), the residual being optional; as one op where `norm` is a BatchNorm2d and no hook looks
+/// at what is between.
+COPPICE_API Tensor norm_relu(Module& norm, Module& relu, const Tensor& input, const Tensor& residual = {});
 
 /// Holds every BatchNorm2d below a module in a mode, {Batch, Hold} unless given, and restores what was there. During
 /// an exploration the running statistics must not see the woken weights.

@@ -84,6 +84,7 @@ class COPPICE_API Module {
   /// Runs `hook` after every forward through operator(). Returns an id for remove_forward_hook.
   int add_forward_hook(ForwardHook hook);
   void remove_forward_hook(int id);
+  bool has_forward_hooks() const { return !hooks_.empty(); }
 
   /// Draws this module's own parameters anew (not its children's), each from Generator::keyed(seed, prefix + name).
   virtual void reset_parameters(std::uint64_t seed, const std::string& prefix);

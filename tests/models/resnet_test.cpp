@@ -10,10 +10,12 @@
 
 #include <coppice/autograd/grad_mode.h>
 #include <coppice/core/generator.h>
+#include <coppice/core/mask.h>
 #include <coppice/models/nn/prunable.h>
 #include <coppice/models/nn/summary.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/elementwise.h>
+#include <coppice/ops/memory_format.h>
 #include <coppice/ops/reduce.h>
 #include <coppice/sparsity/controller.h>
 
@@ -303,6 +305,42 @@ TEST(ResNet, RefusesWhatIsNoNetwork) {
             }),
             "[resnet] expects at least one block in every stage; got 0");
   EXPECT_NE(error_of([] { resnet18({.num_classes = 0}); }), "");
+}
+
+TEST(ResNet, ATrainingStepConvertsTwice) {
+  Generator generator(12);
+  const std::int64_t images = 2 * image_block(kFloat32) + 1;
+  for (const bool sparse : {false, true}) {
+    const auto model = resnet18({.num_classes = 10, .stem = ResNetStem::Small, .width = 4});
+    if (sparse) {
+      const Tensor dense = model->parameter("layer1.0.conv1.weight");
+      model->set_parameter("layer1.0.conv1.weight",
+                           Tensor::masked(dense, Mask::random(dense.shape(), dense.numel() / 10, generator)));
+    }
+    const Tensor x = Tensor::randn({images, 3, 8, 8}, generator);
+    const Tensor target = Tensor::randint(0, 10, {images}, generator);
+    const FormatScope scope;
+    cross_entropy((*model)(x), target).backward();
+    EXPECT_EQ(scope.conversions(), 2) << "images in, pooled features out";
+  }
+}
+
+TEST(ResNet, GivesAFullBatchWhatItGivesSingleImages) {
+  Generator generator(13);
+  const NoGrad no_grad;
+  const std::int64_t images = image_block(kFloat32) + 1;  // blocked, as single images are not unless a block is one
+  for (const auto& model : {resnet18({.num_classes = 5, .stem = ResNetStem::Small, .width = 8}),
+                            resnet50({.num_classes = 5, .width = 8})}) {
+    model->eval();
+    const Tensor x = Tensor::randn({images, 3, 40, 33}, generator);
+    const std::vector<float> together = (*model)(x).to_vector<float>();
+    for (std::int64_t i = 0; i < images; ++i) {
+      const std::vector<float> alone = (*model)(x.slice(0, i, i + 1)).to_vector<float>();
+      for (std::size_t k = 0; k < alone.size(); ++k) {
+        EXPECT_NEAR(together[static_cast<std::size_t>(i) * 5 + k], alone[k], 2e-4F * (1.0F + std::abs(alone[k])));
+      }
+    }
+  }
 }
 
 }  // namespace
