@@ -1,13 +1,12 @@
 // Convolution of blocked images with dense filters, and with sparse ones whose neighbouring rows share their entries
-// (r × 1 blocks), f32 and f64: outputs, the data gradient of dense filters, and weight gradients.
+// (r × 1 blocks), f32 and f64: outputs, and the data gradient of dense filters.
 //
 // Mapping      As blocked_conv_rows.cpp, but a panel of 4 (8 with 32 registers) rows of the filter meets 3 pixels in
 //              registers: each loaded vector feeds as many FMAs as the panel has rows, each broadcast weight three.
-//              Dense is the case in which every panel has every entry. The weight gradient keeps 4 rows × 3 (4) entries
-//              and runs over a tile's pixels.
+//              Dense is the case in which every panel has every entry.
 // Work         2·nnz·pixels·images FLOP; weights are packed once per call into panels [entry][row].
 // Bound        FMA throughput: 7 loads for 12 FMAs (11 for 24 with 32 registers).
-// Deterministic yes: a sum runs over blocks of channels in order, an entry of the gradient over tiles in order.
+// Deterministic yes: a sum runs over blocks of channels in order.
 // Measure      coppice-bench --benchmark_filter=Conv2d
 // Source       register blocking: Goto and van de Geijn, TOMS 2008; the layout and the lists are our own.
 
@@ -33,8 +32,6 @@ HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
 
 inline constexpr std::size_t kPanelColumns = 3;
-inline constexpr std::size_t kSampledRows = 4;
-inline constexpr std::size_t kSampledEntries = kManyRegisters ? 4 : 3;
 /// The inputs of a tile and a panel's weights share L1.
 inline constexpr std::int64_t kTileBytes = 20 << 10;
 
@@ -156,25 +153,33 @@ PanelList<T> list_blocks(const BlockedConv& conv, const FilterView& filter, cons
   return list;
 }
 
-/// The sums of `valid` ≤ kRows rows of the filter at kColumns pixels, for one block of channels.
-template <std::size_t kRows, std::size_t kColumns, class T>
+/// The sums of kRows rows of the filter at kColumns pixels, for one block of channels. Only the first `valid` are
+/// outputs: unless kFull, the others are computed and dropped.
+template <bool kFull, std::size_t kRows, std::size_t kColumns, class T>
 void multiply_panel(std::int64_t count, const std::int32_t* HWY_RESTRICT offsets, const T* HWY_RESTRICT weights,
                     const T* HWY_RESTRICT buffer, std::int64_t valid, const OutputSteps& steps,
                     const TileEpilogue<T>& epilogue, std::int64_t row, std::int64_t base, T* HWY_RESTRICT output) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr std::size_t kLanes = hn::MaxLanes(d);
+  const auto line_of = [&](std::size_t r) HWY_ATTR {
+    const auto used = static_cast<std::int64_t>(r);
+    return output + base + (kFull ? used : std::min(used, valid - 1)) * steps.channel;
+  };
   V sums[kRows][kColumns];
-  unroll<kRows>([&](auto r) HWY_ATTR {
-    const std::int64_t line = base + static_cast<std::int64_t>(r()) * steps.channel;
-    const bool used = static_cast<std::int64_t>(r()) < valid;
-    const V start = used ? first_sum<T, V>(epilogue, row + static_cast<std::int64_t>(r())) : hn::Zero(d);
-    unroll<kColumns>([&](auto c) HWY_ATTR {
-      sums[r][c] = used && epilogue.accumulate
-                       ? hn::Load(d, output + line + static_cast<std::int64_t>(c()) * steps.column)
-                       : start;
+  if (epilogue.accumulate) {
+    unroll<kRows>([&](auto r) HWY_ATTR {
+      const T* const line = line_of(r());
+      unroll<kColumns>(
+          [&](auto c) HWY_ATTR { sums[r][c] = hn::Load(d, line + static_cast<std::int64_t>(c()) * steps.column); });
     });
-  });
+  } else {
+    unroll<kRows>([&](auto r) HWY_ATTR {
+      const auto used = static_cast<std::int64_t>(r());
+      const V start = first_sum<T, V>(epilogue, row + (kFull ? used : std::min(used, valid - 1)));
+      unroll<kColumns>([&](auto c) HWY_ATTR { sums[r][c] = start; });
+    });
+  }
   for (std::int64_t e = 0; e < count; ++e) {
     const T* HWY_RESTRICT x = buffer + offsets[e];
     V line[kColumns];
@@ -185,12 +190,14 @@ void multiply_panel(std::int64_t count, const std::int32_t* HWY_RESTRICT offsets
     });
     weights += kRows;
   }
+  const bool finishes = epilogue.residual != nullptr || epilogue.relu;
   unroll<kRows>([&](auto r) HWY_ATTR {
-    if (static_cast<std::int64_t>(r()) >= valid) return;
-    const std::int64_t line = base + static_cast<std::int64_t>(r()) * steps.channel;
+    if (!kFull && static_cast<std::int64_t>(r()) >= valid) return;
+    T* const line = line_of(r());
     unroll<kColumns>([&](auto c) HWY_ATTR {
-      const std::int64_t place = line + static_cast<std::int64_t>(c()) * steps.column;
-      hn::Store(last_sum<T, V>(epilogue, sums[r][c], place), d, output + place);
+      T* const to = line + static_cast<std::int64_t>(c()) * steps.column;
+      if (HWY_UNLIKELY(finishes)) sums[r][c] = last_sum<T, V>(epilogue, sums[r][c], to - output);
+      hn::Store(sums[r][c], d, to);
     });
   });
 }
@@ -198,9 +205,17 @@ void multiply_panel(std::int64_t count, const std::int32_t* HWY_RESTRICT offsets
 template <class T>
 using PanelKernel = void (*)(std::int64_t, const std::int32_t*, const T*, const T*, std::int64_t, const OutputSteps&,
                              const TileEpilogue<T>&, std::int64_t, std::int64_t, T*);
-template <std::size_t kRows, class T>
+template <bool kFull, std::size_t kRows, class T>
 constexpr std::array<PanelKernel<T>, kPanelColumns> kPanelKernels = {
-    &multiply_panel<kRows, 1, T>, &multiply_panel<kRows, 2, T>, &multiply_panel<kRows, 3, T>};
+    &multiply_panel<kFull, kRows, 1, T>, &multiply_panel<kFull, kRows, 2, T>, &multiply_panel<kFull, kRows, 3, T>};
+
+template <class T>
+PanelKernel<T> panel_kernel(std::size_t panel_rows, std::int64_t valid, std::int64_t columns) {
+  const auto column = static_cast<std::size_t>(columns - 1);
+  const bool full = valid == static_cast<std::int64_t>(panel_rows);
+  if (panel_rows == 8) return full ? kPanelKernels<true, 8, T>[column] : kPanelKernels<false, 8, T>[column];
+  return full ? kPanelKernels<true, 4, T>[column] : kPanelKernels<false, 4, T>[column];
+}
 
 struct PanelTiling {
   std::int64_t row_tiles, column_tiles, block_channels;
@@ -246,7 +261,6 @@ void convolve_tiles(const BlockedConv& conv, const PanelTiling& tiling, const Ti
                     const ConvEpilogue<T>& epilogue, const T* input, T* output) {
   const OutputSteps steps = output_steps<T>(conv);
   const auto panel_rows = static_cast<std::int64_t>(list.panel_rows);
-  const auto& kernels = list.panel_rows == 8 ? kPanelKernels<8, T> : kPanelKernels<4, T>;
   const std::int64_t tiles = tiling.row_tiles * tiling.column_tiles;
   const std::int64_t image_blocks = divide_up(conv.images, kBlockLanes<T>);
   parallel_for(0, image_blocks * tiles, 1, [&](std::int64_t first, std::int64_t last) {
@@ -273,7 +287,7 @@ void convolve_tiles(const BlockedConv& conv, const PanelTiling& tiling, const Ti
             for (std::int64_t r = 0; r < row_part.count; ++r) {
               for (std::int64_t part = 0; part < column_parts; ++part) {
                 const TilePart columns = tile_part(column_part.count, column_parts, part);
-                kernels[static_cast<std::size_t>(columns.count - 1)](
+                panel_kernel<T>(list.panel_rows, valid, columns.count)(
                     list.count(run), list.run_offsets(run), list.run_weights(run),
                     buffer.data() + r * tile.row_step() + columns.first * kBlockLanes<T>, valid, steps, part_epilogue,
                     channel_row, base + channel_row * steps.channel + r * steps.row + columns.first * steps.column,
@@ -311,142 +325,6 @@ void convolve_blocks(const BlockedConv& conv, const FilterView& filter, const T*
   convolve_tiles(conv, tiling, tile, list_blocks(conv, filter, values, tile), epilogue, input, output);
 }
 
-/// Σ over a tile of the gradients of kSampledRows outputs · the inputs at kEntries places; the first `valid` rows
-/// count.
-template <std::size_t kEntries, class T>
-void sample_panel(std::int64_t rows, std::int64_t columns, const T* const* d_outputs, std::int64_t output_row,
-                  const T* HWY_RESTRICT buffer, std::int64_t row_step, const std::int32_t* HWY_RESTRICT offsets,
-                  std::int64_t valid, T* const* d_weights, std::int64_t entry) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  const T* y[kSampledRows];
-  const T* x[kEntries];
-  V sums[kSampledRows][kEntries];
-  unroll<kEntries>([&](auto e) HWY_ATTR { x[e] = buffer + offsets[e]; });
-  unroll<kSampledRows>([&](auto r) HWY_ATTR {
-    y[r] = d_outputs[r];
-    unroll<kEntries>([&](auto e) HWY_ATTR { sums[r][e] = hn::Zero(d); });
-  });
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t c = 0; c < columns * kLanes; c += kLanes) {
-      V line[kEntries];
-      unroll<kEntries>([&](auto e) HWY_ATTR { line[e] = hn::Load(d, x[e] + c); });
-      unroll<kSampledRows>([&](auto r) HWY_ATTR {
-        const V gradient = hn::Load(d, y[r] + c);
-        unroll<kEntries>([&](auto e) HWY_ATTR { sums[r][e] = hn::MulAdd(gradient, line[e], sums[r][e]); });
-      });
-    }
-    unroll<kEntries>([&](auto e) HWY_ATTR { x[e] += row_step; });
-    unroll<kSampledRows>([&](auto r) HWY_ATTR { y[r] += output_row; });
-  }
-  unroll<kSampledRows>([&](auto r) HWY_ATTR {
-    if (static_cast<std::int64_t>(r()) < valid) add_lane_sums<kEntries, T, V>(sums[r], d_weights[r] + entry);
-  });
-}
-
-template <class T>
-using SampleKernel = void (*)(std::int64_t, std::int64_t, const T* const*, std::int64_t, const T*, std::int64_t,
-                              const std::int32_t*, std::int64_t, T* const*, std::int64_t);
-template <class T>
-constexpr auto kSampleKernels = []<std::size_t... i>(std::index_sequence<i...>) {
-  return std::array<SampleKernel<T>, sizeof...(i)>{&sample_panel<i + 1, T>...};
-}
-(std::make_index_sequence<kSampledEntries>{});
-
-/// The weight gradient at the entries that `offsets_of(block, row, channels)` lists for the rows from `row` on (of all
-/// groups), written from weights_of(block, row) on.
-template <class T, class Offsets, class Weights>
-void sample_tiles(const BlockedConv& conv, const PanelTiling& tiling, const Tile& tile, std::int64_t panel_rows,
-                  const T* d_output, const T* input, Offsets offsets_of, Weights weights_of) {
-  const OutputSteps steps = output_steps<T>(conv);
-  const std::int64_t tiles = tiling.row_tiles * tiling.column_tiles;
-  const std::int64_t image_blocks = divide_up(conv.images, kBlockLanes<T>);
-  const std::int64_t blocks = divide_up(conv.group_inputs(), tiling.block_channels);
-  parallel_for(0, conv.groups * blocks, 1, [&](std::int64_t first, std::int64_t last) {
-    const Buffer<T> buffer(tiling.block_channels * tile.channel_size());
-    for (std::int64_t unit = 0; unit < image_blocks * tiles; ++unit) {
-      const std::int64_t image_block = unit / tiles;
-      const TilePart row_part = tile_part(conv.rows, tiling.row_tiles, unit % tiles / tiling.column_tiles);
-      const TilePart column_part = tile_part(conv.columns, tiling.column_tiles, unit % tiling.column_tiles);
-      const T* const image = input_block(conv, input, image_block);
-      const T* const dy = d_output + output_base<T>(conv, image_block, row_part.first, column_part.first);
-      for (std::int64_t part = first; part < last; ++part) {
-        const std::int64_t group = part / blocks, block = part % blocks;
-        const std::int64_t channel = block * tiling.block_channels;
-        const std::int64_t channels = std::min(tiling.block_channels, conv.group_inputs() - channel);
-        tile.load(image, group * conv.group_inputs() + channel, channels, row_part, column_part, buffer.data());
-        const std::int64_t group_end = (group + 1) * conv.group_outputs();
-        for (std::int64_t row = group * conv.group_outputs(); row < group_end; row += panel_rows) {
-          const std::int64_t valid = std::min(panel_rows, group_end - row);
-          const T* gradients[kSampledRows];
-          T* weights[kSampledRows];
-          for (std::int64_t r = 0; r < static_cast<std::int64_t>(kSampledRows); ++r) {
-            const std::int64_t used = row + std::min(r, valid - 1);  // rows past the last are computed, not kept
-            gradients[r] = dy + used * steps.channel;
-            weights[r] = weights_of(block, used);
-          }
-          const auto [offsets, count] = offsets_of(block, row, channels);
-          for (std::int64_t e = 0, parts = divide_up(count, kSampledEntries); parts > 0; --parts) {
-            const std::int64_t size = divide_up(count - e, parts);
-            kSampleKernels<T>[static_cast<std::size_t>(size - 1)](row_part.count, column_part.count, gradients,
-                                                                  steps.row, buffer.data(), tile.row_step(),
-                                                                  offsets + e, valid, weights, e);
-            e += size;
-          }
-        }
-      }
-    }
-  });
-}
-
-struct EntryPlaces {
-  const std::int32_t* offsets;
-  std::int64_t count;
-};
-
-template <class T>
-void sample_dense(const BlockedConv& conv, const T* d_output, const T* input, T* d_weight) {
-  PanelTiling tiling = choose_tiling<T>(conv, 0);
-  // Threads share the blocks of channels; their size does not touch the order of a sum.
-  const std::int64_t threads = num_threads();
-  if (threads > 1) {
-    const std::int64_t share = std::max<std::int64_t>(1, divide_up(conv.group_inputs(), threads));
-    tiling.block_channels = std::min(tiling.block_channels, share);
-  }
-  const Tile tile = tile_of<T>(conv, tiling);
-  const auto taps = static_cast<std::int64_t>(conv.taps.size());
-  const std::int64_t row_size = conv.group_inputs() * taps;
-  const std::vector<std::int32_t> offsets = tile.offsets(tiling.block_channels, taps);
-  std::fill_n(d_weight, conv.out_channels * row_size, T(0));
-  sample_tiles(
-      conv, tiling, tile, static_cast<std::int64_t>(kSampledRows), d_output, input,
-      [&](std::int64_t, std::int64_t, std::int64_t channels) {
-        return EntryPlaces{offsets.data(), channels * taps};
-      },
-      [&](std::int64_t block, std::int64_t row) {
-        return d_weight + row * row_size + block * tiling.block_channels * taps;
-      });
-}
-
-template <class T>
-void sample_blocks(const BlockedConv& conv, const FilterView& filter, const T* d_output, const T* input, T* d_values) {
-  const PanelTiling tiling = choose_tiling<T>(conv, filter.block_channels);
-  const Tile tile = tile_of<T>(conv, tiling);
-  const std::vector<std::int32_t> places = tile.offsets(filter.block_channels, filter.taps);
-  const std::uint32_t entries = filter.rows == 0 ? 0 : filter.starts[(filter.blocks() + 1) * filter.rows - 1];
-  std::vector<std::int32_t> offsets(entries);
-  for (std::uint32_t e = 0; e < entries; ++e) offsets[e] = places[filter.indices[e]];
-  std::fill_n(d_values, entries, T(0));
-  sample_tiles(
-      conv, tiling, tile, static_cast<std::int64_t>(kSampledRows), d_output, input,
-      [&](std::int64_t block, std::int64_t row, std::int64_t) {
-        const std::uint32_t start = filter.starts[block * filter.rows + row];
-        return EntryPlaces{offsets.data() + start, filter.starts[(block + 1) * filter.rows + row] - start};
-      },
-      [&](std::int64_t block, std::int64_t row) { return d_values + filter.starts[block * filter.rows + row]; });
-}
-
 void dense_f32(const BlockedConv& conv, const DenseFilter& filter, const float* weight,
                const ConvEpilogue<float>& epilogue, const float* input, float* output) {
   convolve_dense(conv, filter, weight, epilogue, input, output);
@@ -463,20 +341,6 @@ void blocks_f64(const BlockedConv& conv, const FilterView& filter, const double*
                 const ConvEpilogue<double>& epilogue, const double* input, double* output) {
   convolve_blocks(conv, filter, values, epilogue, input, output);
 }
-void sample_dense_f32(const BlockedConv& conv, const float* d_output, const float* input, float* d_weight) {
-  sample_dense(conv, d_output, input, d_weight);
-}
-void sample_dense_f64(const BlockedConv& conv, const double* d_output, const double* input, double* d_weight) {
-  sample_dense(conv, d_output, input, d_weight);
-}
-void sample_blocks_f32(const BlockedConv& conv, const FilterView& filter, const float* d_output, const float* input,
-                       float* d_values) {
-  sample_blocks(conv, filter, d_output, input, d_values);
-}
-void sample_blocks_f64(const BlockedConv& conv, const FilterView& filter, const double* d_output, const double* input,
-                       double* d_values) {
-  sample_blocks(conv, filter, d_output, input, d_values);
-}
 
 }  // namespace coppice::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -488,10 +352,6 @@ HWY_EXPORT(dense_f32);
 HWY_EXPORT(dense_f64);
 HWY_EXPORT(blocks_f32);
 HWY_EXPORT(blocks_f64);
-HWY_EXPORT(sample_dense_f32);
-HWY_EXPORT(sample_dense_f64);
-HWY_EXPORT(sample_blocks_f32);
-HWY_EXPORT(sample_blocks_f64);
 
 template <>
 void blocked_conv_dense<float>(const BlockedConv& conv, const DenseFilter& filter, const float* weight,
@@ -512,26 +372,6 @@ template <>
 void blocked_conv_panels<double>(const BlockedConv& conv, const FilterView& filter, const double* values,
                                  const ConvEpilogue<double>& epilogue, const double* input, double* output) {
   HWY_DYNAMIC_DISPATCH(blocks_f64)(conv, filter, values, epilogue, input, output);
-}
-template <>
-void blocked_conv_dense_weight_gradient<float>(const BlockedConv& conv, const float* d_output, const float* input,
-                                               float* d_weight) {
-  HWY_DYNAMIC_DISPATCH(sample_dense_f32)(conv, d_output, input, d_weight);
-}
-template <>
-void blocked_conv_dense_weight_gradient<double>(const BlockedConv& conv, const double* d_output, const double* input,
-                                                double* d_weight) {
-  HWY_DYNAMIC_DISPATCH(sample_dense_f64)(conv, d_output, input, d_weight);
-}
-template <>
-void blocked_conv_sampled_panels<float>(const BlockedConv& conv, const FilterView& filter, const float* d_output,
-                                        const float* input, float* d_values) {
-  HWY_DYNAMIC_DISPATCH(sample_blocks_f32)(conv, filter, d_output, input, d_values);
-}
-template <>
-void blocked_conv_sampled_panels<double>(const BlockedConv& conv, const FilterView& filter, const double* d_output,
-                                         const double* input, double* d_values) {
-  HWY_DYNAMIC_DISPATCH(sample_blocks_f64)(conv, filter, d_output, input, d_values);
 }
 
 }  // namespace coppice::cpu

@@ -1,16 +1,15 @@
-// Convolution of blocked images with unstructured sparse filters, f32 and f64: outputs (and, on the transposed filter,
-// the data gradient), and the weight gradient at the filter's entries only.
+// Convolution of blocked images with unstructured sparse filters, f32 and f64: outputs, and, on the transposed filter,
+// the data gradient.
 //
 // Mapping      A vector is one pixel of `lanes` images, so a tap moves by whole vectors: every load is aligned and no
 //              border exists in memory. The inputs of a small tile of outputs are copied, with zeros around them, for
 //              one block of channels (a third to all of L1); all rows of the filter then pass over the tile, whose sums
 //              stay in registers: one entry of the filter is one broadcast and an FMA with a memory operand per output.
-//              The weight gradient keeps the sums of up to 8 entries in registers and runs over a larger tile.
 // Work         2·nnz·pixels·images FLOP; entries are copied once per call to {offset, value} in the order they are
 // read. Bound        one load per FMA: 16 loads for 14 FMAs with 16 registers, 23 for 21 with 32; below about 10
 // entries per
 //              row and block of channels, reading and writing the outputs.
-// Deterministic yes: a sum runs over blocks of channels in order, an entry of the gradient over tiles in order.
+// Deterministic yes: a sum runs over blocks of channels in order.
 // Measure      coppice-bench --benchmark_filter=Conv2d
 // Source       the interleaved layout and tiles are our own; direct sparse convolution: Park et al., ICLR 2017.
 
@@ -39,10 +38,6 @@ namespace coppice::cpu::HWY_NAMESPACE {
 inline constexpr std::int64_t kMaxSums = kManyRegisters ? 21 : 14;
 inline constexpr std::int64_t kMaxTileRows = 3;
 inline constexpr std::int64_t kMaxTileColumns = 7;
-/// Entries whose sums are taken together in the weight gradient: their places fill the general registers.
-inline constexpr std::size_t kMaxSampled = 8;
-inline constexpr std::int64_t kL1Bytes = 30 << 10;
-inline constexpr std::int64_t kL2Bytes = 256 << 10;
 
 template <class T>
 struct Entry {
@@ -158,13 +153,6 @@ struct Tiling {
   }
 };
 
-// Cycles, as measured on Zen 3: two vectors are loaded per cycle from L1, about one from L2; a loop of unknown length
-// ends in a mispredicted branch.
-inline constexpr double kLoad = 0.5;
-inline constexpr double kL2Load = 0.9;
-inline constexpr double kMispredicted = 16.0;
-inline constexpr double kCopy = 1.2;
-
 /// The tiling of a grid with the least cost(rows, columns, tile, part_blocks, in L1), which is per tile and part.
 template <class T, class Cost>
 Tiling choose_tiling(const BlockedConv& conv, const FilterView& filter, std::int64_t max_rows, std::int64_t max_columns,
@@ -257,115 +245,6 @@ void convolve(const BlockedConv& conv, const FilterView& filter, const T* values
   });
 }
 
-/// Σ over a tile of d_output · the inputs at kCount places.
-template <std::size_t kCount, class T>
-void sample_entries(std::int64_t rows, std::int64_t columns, const T* HWY_RESTRICT d_output, std::int64_t output_row,
-                    const T* HWY_RESTRICT buffer, std::int64_t row_step, const std::uint32_t* HWY_RESTRICT offsets,
-                    T* HWY_RESTRICT d_values) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
-  const T* x[kCount];
-  V sums[kCount];
-  unroll<kCount>([&](auto i) HWY_ATTR {
-    x[i] = buffer + offsets[i];
-    sums[i] = hn::Zero(d);
-  });
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns * kLanes; c += kLanes) {
-      const V y = hn::Load(d, d_output + c);
-      unroll<kCount>([&](auto i) HWY_ATTR { sums[i] = hn::MulAdd(y, hn::Load(d, x[i] + c), sums[i]); });
-    }
-    d_output += output_row;
-    unroll<kCount>([&](auto i) HWY_ATTR { x[i] += row_step; });
-  }
-  add_lane_sums<kCount, T, V>(sums, d_values);
-}
-
-template <class T>
-using SampleKernel = void (*)(std::int64_t, std::int64_t, const T*, std::int64_t, const T*, std::int64_t,
-                              const std::uint32_t*, T*);
-template <class T>
-constexpr auto kSampleKernels = []<std::size_t... i>(std::index_sequence<i...>) {
-  return std::array<SampleKernel<T>, sizeof...(i)>{&sample_entries<i + 1, T>...};
-}
-(std::make_index_sequence<kMaxSampled>{});
-
-/// Where every entry of the filter lies in the buffer of its part.
-Buffer<std::uint32_t> list_offsets(const FilterView& filter, const Tile& tile, std::int64_t part_blocks) {
-  const std::vector<std::int32_t> table = tile.offsets(filter.block_channels, filter.taps);
-  Buffer<std::uint32_t> offsets(filter.entries());
-  for (std::int64_t b = 0; b < filter.blocks(); ++b) {
-    const auto base = static_cast<std::uint32_t>(b % part_blocks * filter.block_channels * tile.channel_size());
-    for (std::int64_t row = 0; row < filter.rows; ++row) {
-      const std::uint32_t end = filter.starts[(b + 1) * filter.rows + row];
-      for (std::uint32_t e = filter.starts[b * filter.rows + row]; e < end; ++e) {
-        offsets[e] = base + static_cast<std::uint32_t>(table[filter.indices[e]]);
-      }
-    }
-  }
-  return offsets;
-}
-
-template <class T>
-void sample(const BlockedConv& conv, const FilterView& filter, const T* d_output, const T* input, T* d_values) {
-  constexpr std::int64_t kMaxPixels = 128;
-  const std::int64_t image_blocks = divide_up(conv.images, kBlockLanes<T>);
-  const std::int64_t group_rows = conv.group_outputs();
-  const double per_run = entries_per_run(conv, filter);
-  Tiling tiling =
-      choose_tiling<T>(conv, filter, kMaxPixels, kMaxPixels, kMaxPixels,
-                       [&](std::int64_t rows, std::int64_t columns, const Tile& tile, double blocks, double load) {
-                         constexpr double kLaneSums = 2.5;  // of one entry
-                         const double pixels = static_cast<double>(rows * columns);
-                         const double entries = blocks * per_run;
-                         const double groups = entries / static_cast<double>(kMaxSampled) + 0.5;
-                         return static_cast<double>(group_rows) *
-                                    (entries * (load * pixels + kLaneSums) +
-                                     groups * (kLoad * pixels + static_cast<double>(rows) + 4.0) + kMispredicted) +
-                                blocks * copy_cost<T>(filter, tile);
-                       });
-  const Tile tile = tiling.tile(conv, kBlockLanes<T>);
-  // Threads share the parts; their size does not touch the order of a sum.
-  tiling.part_blocks = std::min(tiling.part_blocks, divide_up(filter.blocks() * conv.groups, num_threads()));
-  const Buffer<std::uint32_t> offsets = list_offsets(filter, tile, tiling.part_blocks);
-  const OutputSteps steps = output_steps<T>(conv);
-  const std::int64_t part_channels = tiling.part_blocks * filter.block_channels;
-  const std::int64_t parts = divide_up(filter.blocks(), tiling.part_blocks);
-  const std::int64_t tiles = tiling.row_tiles * tiling.column_tiles;
-  std::fill_n(d_values, filter.entries(), T(0));
-  parallel_for(0, conv.groups * parts, 1, [&](std::int64_t first, std::int64_t last) {
-    const Buffer<T> buffer(part_channels * tile.channel_size());
-    for (std::int64_t unit = 0; unit < image_blocks * tiles; ++unit) {
-      const std::int64_t image_block = unit / tiles;
-      const TilePart row_part = tile_part(conv.rows, tiling.row_tiles, unit % tiles / tiling.column_tiles);
-      const TilePart column_part = tile_part(conv.columns, tiling.column_tiles, unit % tiling.column_tiles);
-      const T* const image = input_block(conv, input, image_block);
-      for (std::int64_t group_part = first; group_part < last; ++group_part) {
-        const std::int64_t group = group_part / parts, part = group_part % parts;
-        const std::int64_t channel = part * part_channels;
-        tile.load(image, group * filter.channels + channel, std::min(part_channels, filter.channels - channel),
-                  row_part, column_part, buffer.data());
-        const T* dy = d_output + output_base<T>(conv, image_block, row_part.first, column_part.first) +
-                      group * group_rows * steps.channel;
-        const std::uint32_t* const starts = filter.starts + part * tiling.part_blocks * filter.rows;
-        const std::uint32_t* const ends =
-            filter.starts + std::min((part + 1) * tiling.part_blocks, filter.blocks()) * filter.rows;
-        for (std::int64_t row = group * group_rows; row < (group + 1) * group_rows; ++row, dy += steps.channel) {
-          std::uint32_t e = starts[row];
-          // The groups of a row are nearly equal: a small one would wait for its own sums.
-          for (auto groups = static_cast<std::uint32_t>(divide_up(ends[row] - e, kMaxSampled)); groups > 0; --groups) {
-            const std::uint32_t count = (ends[row] - e + groups - 1) / groups;
-            kSampleKernels<T>[count - 1](row_part.count, column_part.count, dy, steps.row, buffer.data(),
-                                         tile.row_step(), offsets.data() + e, d_values + e);
-            e += count;
-          }
-        }
-      }
-    }
-  });
-}
-
 void convolve_f32(const BlockedConv& conv, const FilterView& filter, const float* values,
                   const ConvEpilogue<float>& epilogue, const float* input, float* output) {
   convolve(conv, filter, values, epilogue, input, output);
@@ -373,14 +252,6 @@ void convolve_f32(const BlockedConv& conv, const FilterView& filter, const float
 void convolve_f64(const BlockedConv& conv, const FilterView& filter, const double* values,
                   const ConvEpilogue<double>& epilogue, const double* input, double* output) {
   convolve(conv, filter, values, epilogue, input, output);
-}
-void sample_f32(const BlockedConv& conv, const FilterView& filter, const float* d_output, const float* input,
-                float* d_values) {
-  sample(conv, filter, d_output, input, d_values);
-}
-void sample_f64(const BlockedConv& conv, const FilterView& filter, const double* d_output, const double* input,
-                double* d_values) {
-  sample(conv, filter, d_output, input, d_values);
 }
 
 }  // namespace coppice::cpu::HWY_NAMESPACE
@@ -391,8 +262,6 @@ namespace coppice::cpu {
 
 HWY_EXPORT(convolve_f32);
 HWY_EXPORT(convolve_f64);
-HWY_EXPORT(sample_f32);
-HWY_EXPORT(sample_f64);
 
 std::int64_t blocked_conv_channels(std::int64_t channels, std::int64_t taps) {
   constexpr std::int64_t kRun = 96;  // filter positions of a row in one block
@@ -410,16 +279,6 @@ template <>
 void blocked_conv_rows<double>(const BlockedConv& conv, const FilterView& filter, const double* values,
                                const ConvEpilogue<double>& epilogue, const double* input, double* output) {
   HWY_DYNAMIC_DISPATCH(convolve_f64)(conv, filter, values, epilogue, input, output);
-}
-template <>
-void blocked_conv_sampled_rows<float>(const BlockedConv& conv, const FilterView& filter, const float* d_output,
-                                      const float* input, float* d_values) {
-  HWY_DYNAMIC_DISPATCH(sample_f32)(conv, filter, d_output, input, d_values);
-}
-template <>
-void blocked_conv_sampled_rows<double>(const BlockedConv& conv, const FilterView& filter, const double* d_output,
-                                       const double* input, double* d_values) {
-  HWY_DYNAMIC_DISPATCH(sample_f64)(conv, filter, d_output, input, d_values);
 }
 
 }  // namespace coppice::cpu

@@ -30,6 +30,16 @@ inline constexpr std::int64_t kBlockLanes = static_cast<std::int64_t>(hn::MaxLan
 
 inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+inline constexpr std::int64_t kL1Bytes = 30 << 10;
+inline constexpr std::int64_t kL2Bytes = 256 << 10;
+
+// Cycles, as measured on Zen 3: two vectors are loaded per cycle from L1, about one from L2; a loop of unknown length
+// ends in a mispredicted branch.
+inline constexpr double kLoad = 0.5;
+inline constexpr double kL2Load = 0.9;
+inline constexpr double kMispredicted = 16.0;
+inline constexpr double kCopy = 1.2;
+
 /// A part of the grid of outputs: rows and columns of tile `index`, shared out evenly.
 struct TilePart {
   std::int64_t first, count;
