@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include <coppice/ops/cpu/optim.h>
 #include <coppice/ops/optim/update.h>
 
 namespace coppice::optim {
@@ -19,21 +20,15 @@ AdamW::AdamW(std::vector<ParamGroup> groups, AdamWOptions options)
 }
 
 void AdamW::update(ParamUpdate& parameter) {
-  dispatch_floating(parameter.dtype(), "AdamW", [&]<class T>() {
-    const double t = static_cast<double>(parameter.step());
-    const T keep = static_cast<T>(1.0 - parameter.lr() * parameter.weight_decay());
-    const T first = static_cast<T>(1.0 - options_.betas[0]);
-    const T decay = static_cast<T>(options_.betas[1]);
-    const T second = static_cast<T>(1.0 - options_.betas[1]);
-    const T rate = static_cast<T>(parameter.lr() / (1.0 - std::pow(options_.betas[0], t)));
-    const T root = static_cast<T>(std::sqrt(1.0 - std::pow(options_.betas[1], t)));
-    const T eps = static_cast<T>(options_.eps);
-    parameter.apply<T, 2>({"exp_avg", "exp_avg_sq"}, [=](T& weight, T gradient, T& average, T& square) {
-      average += first * (gradient - average);
-      square = decay * square + second * (gradient * gradient);
-      weight = keep * weight - rate * (average / (std::sqrt(square) / root + eps));
-    });
-  });
+  const double t = static_cast<double>(parameter.step());
+  const cpu::StepFactors factors{.lr = parameter.lr() / (1.0 - std::pow(options_.betas[0], t)),
+                                 .keep = 1.0 - parameter.lr() * parameter.weight_decay(),
+                                 .first = 1.0 - options_.betas[0],
+                                 .beta2 = options_.betas[1],
+                                 .second = 1.0 - options_.betas[1],
+                                 .root = std::sqrt(1.0 - std::pow(options_.betas[1], t)),
+                                 .eps = options_.eps};
+  parameter.run(cpu::StepRule::AdamW, factors, {"exp_avg", "exp_avg_sq"});
 }
 
 }  // namespace coppice::optim

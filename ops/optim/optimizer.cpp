@@ -7,7 +7,10 @@
 #include <utility>
 
 #include <coppice/autograd/node.h>
+#include <coppice/core/mask_slots.h>
+#include <coppice/core/parallel.h>
 #include <coppice/core/tensor_impl.h>
+#include <coppice/ops/cpu/optim.h>
 #include <coppice/ops/optim/update.h>
 
 namespace coppice::optim {
@@ -98,6 +101,32 @@ Tensor& ParamUpdate::state(const std::string& name) {
   Tensor& vector = slot_.states[name];
   if (!vector.defined()) vector = Tensor::zeros(slot_.param.shape(), {.dtype = dtype()});
   return vector;
+}
+
+void ParamUpdate::run(cpu::StepRule rule, const cpu::StepFactors& factors, std::initializer_list<const char*> states) {
+  cpu::StepArrays arrays{.values = values_.raw_data(), .gradient = gradient_.raw_data(), .states = {}};
+  std::size_t count = 0;
+  for (const char* name : states) arrays.states.at(count++) = state(name).raw_data();
+  const bool is_double = dtype() == kFloat64;
+  // The sets nest, so equal counts mean equal packings.
+  const std::int64_t trainable = gradient_.numel();
+  if (!weight_ || weight_->stored().count() == trainable) {
+    parallel_for(0, trainable, 16384, [&](std::int64_t first, std::int64_t last) {
+      cpu::step_elements(rule, factors, is_double, arrays, first, last);
+    });
+    return;
+  }
+  const auto words_of = [&](const Mask& mask) { return mask.count() == trainable ? nullptr : mask.words().data(); };
+  const cpu::StepSets sets{.trainable = weight_->trainable().words().data(),
+                           .stored = words_of(weight_->stored()),
+                           .stateful = words_of(weight_->stateful())};
+  parallel_for(0, std::ssize(weight_->trainable().words()), detail::kSlotGrainWords,
+               [&](std::int64_t first, std::int64_t last) {
+                 const cpu::StepSlots slots{.trainable = weight_->trainable().rank(first * 64),
+                                            .stored = weight_->stored().rank(first * 64),
+                                            .stateful = weight_->stateful().rank(first * 64)};
+                 cpu::step_words(rule, factors, is_double, arrays, sets, slots, first, last);
+               });
 }
 
 void Optimizer::step() {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <coppice/ops/cpu/optim.h>
 #include <coppice/ops/optim/update.h>
 
 namespace coppice::optim {
@@ -18,26 +19,16 @@ SGD::SGD(std::vector<ParamGroup> groups, SgdOptions options)
 }
 
 void SGD::update(ParamUpdate& parameter) {
-  dispatch_floating(parameter.dtype(), "SGD", [&]<class T>() {
-    const T lr = static_cast<T>(parameter.lr());
-    const T decay = static_cast<T>(parameter.weight_decay());
-    const T momentum = static_cast<T>(options_.momentum);
-    const T fresh = parameter.step() == 1 ? T{1} : static_cast<T>(1.0 - options_.dampening);
-    if (options_.momentum == 0.0) {
-      parameter.apply<T, 0>({}, [=](T& weight, T gradient) { weight -= lr * (gradient + decay * weight); });
-    } else if (options_.nesterov) {
-      parameter.apply<T, 1>({"momentum_buffer"}, [=](T& weight, T gradient, T& buffer) {
-        const T direction = gradient + decay * weight;
-        buffer = momentum * buffer + direction;
-        weight -= lr * (direction + momentum * buffer);
-      });
-    } else {
-      parameter.apply<T, 1>({"momentum_buffer"}, [=](T& weight, T gradient, T& buffer) {
-        buffer = momentum * buffer + fresh * (gradient + decay * weight);
-        weight -= lr * buffer;
-      });
-    }
-  });
+  const cpu::StepFactors factors{.lr = parameter.lr(),
+                                 .decay = parameter.weight_decay(),
+                                 .momentum = options_.momentum,
+                                 .fresh = parameter.step() == 1 ? 1.0 : 1.0 - options_.dampening};
+  if (options_.momentum == 0.0) {
+    parameter.run(cpu::StepRule::Sgd, factors, {});
+  } else {
+    parameter.run(options_.nesterov ? cpu::StepRule::SgdNesterov : cpu::StepRule::SgdMomentum, factors,
+                  {"momentum_buffer"});
+  }
 }
 
 }  // namespace coppice::optim

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,11 @@
 #include <coppice/core/parallel.h>
 #include <coppice/core/weight_state.h>
 #include <coppice/ops/optim/optimizer.h>
+
+namespace coppice::cpu {
+enum class StepRule : std::uint8_t;
+struct StepFactors;
+}  // namespace coppice::cpu
 
 namespace coppice::optim {
 
@@ -29,6 +35,9 @@ class COPPICE_API ParamUpdate {
     for (std::size_t s = 0; s < kStates; ++s) states[s] = state(names[s]).template data<T>();
     apply_to<T>(states, rule, std::make_index_sequence<kStates>());
   }
+
+  /// The same for a rule of the engine's own, in vectors; `states` are its names.
+  void run(cpu::StepRule rule, const cpu::StepFactors& factors, std::initializer_list<const char*> states);
 
  private:
   friend class Optimizer;
