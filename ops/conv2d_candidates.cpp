@@ -1,13 +1,15 @@
 #include <coppice/ops/conv2d_candidates.h>
 
 #include <array>
-#include <vector>
 
 #include <coppice/core/mask.h>
 #include <coppice/core/tensor_impl.h>
+#include <coppice/ops/conv2d_passes.h>
 #include <coppice/ops/cpu/blocked_conv.h>
 #include <coppice/ops/cpu/conv2d.h>
+#include <coppice/ops/cpu/strips.h>
 #include <coppice/ops/filter_structure.h>
+#include <coppice/ops/memory_format.h>
 
 namespace coppice {
 
@@ -32,66 +34,6 @@ cpu::Conv2dGeometry geometry_of(const Conv2dProblem& p) {
           .groups = p.options.groups};
 }
 
-/// The forward pass in the blocked layout.
-cpu::BlockedConv forward_pass(const Conv2dProblem& p) {
-  cpu::BlockedConv conv{.images = p.input[0],
-                        .in_channels = p.input[1],
-                        .in_h = p.input[2],
-                        .in_w = p.input[3],
-                        .out_channels = p.output[1],
-                        .out_h = p.output[2],
-                        .out_w = p.output[3],
-                        .groups = p.options.groups,
-                        .rows = p.output[2],
-                        .columns = p.output[3],
-                        .stride_y = p.options.stride[0],
-                        .stride_x = p.options.stride[1],
-                        .taps = {}};
-  for (std::int64_t r = 0; r < p.weight[2]; ++r) {
-    for (std::int64_t s = 0; s < p.weight[3]; ++s) {
-      conv.taps.push_back({.y = static_cast<std::int32_t>(r * p.options.dilation[0] - p.options.padding[0]),
-                           .x = static_cast<std::int32_t>(s * p.options.dilation[1] - p.options.padding[1]),
-                           .id = static_cast<std::int32_t>(r * p.weight[3] + s)});
-    }
-  }
-  return conv;
-}
-
-/// The data gradient as convolutions of the output's gradient: one for every remainder of an input pixel by the stride,
-/// with the taps that carry its pixels to an output.
-std::vector<cpu::BlockedConv> data_gradient_passes(const Conv2dProblem& p) {
-  const cpu::BlockedConv forward = forward_pass(p);
-  std::vector<cpu::BlockedConv> passes;
-  for (std::int64_t a = 0; a < std::min(forward.stride_y, forward.in_h); ++a) {
-    for (std::int64_t b = 0; b < std::min(forward.stride_x, forward.in_w); ++b) {
-      cpu::BlockedConv pass{.images = forward.images,
-                            .in_channels = forward.out_channels,
-                            .in_h = forward.out_h,
-                            .in_w = forward.out_w,
-                            .out_channels = forward.in_channels,
-                            .out_h = forward.in_h,
-                            .out_w = forward.in_w,
-                            .groups = forward.groups,
-                            .rows = (forward.in_h - a + forward.stride_y - 1) / forward.stride_y,
-                            .columns = (forward.in_w - b + forward.stride_x - 1) / forward.stride_x,
-                            .first_y = a,
-                            .first_x = b,
-                            .step_y = forward.stride_y,
-                            .step_x = forward.stride_x,
-                            .taps = {}};
-      for (const cpu::Tap& tap : forward.taps) {
-        // Input pixel a + i·stride is read by output pixel (a − tap) / stride + i, where that is whole.
-        if ((a - tap.y) % forward.stride_y != 0 || (b - tap.x) % forward.stride_x != 0) continue;
-        pass.taps.push_back({.y = static_cast<std::int32_t>((a - tap.y) / forward.stride_y),
-                             .x = static_cast<std::int32_t>((b - tap.x) / forward.stride_x),
-                             .id = tap.id});
-      }
-      passes.push_back(std::move(pass));
-    }
-  }
-  return passes;
-}
-
 // Costs in multiply-adds of the blocked dense kernel, about 30 ps each on the machine they were measured on (one Zen 3
 // core, f32, AVX2; coppice-bench --benchmark_filter=Conv2d).
 constexpr double kIm2col = 1.0;         ///< one weight × one output pixel
@@ -113,13 +55,33 @@ double im2col_cost(const Conv2dProblem& p) {
   const double columns = pixels(p) * weights(p) / static_cast<double>(p.weight[0]);
   return weights(p) * pixels(p) * kIm2col + columns * kColumn + (p.sparse != nullptr ? weights(p) * kPacked : 0.0);
 }
+/// Per output pixel.
+double entries_product(const Conv2dProblem& p, const Mask& mask, double product, double visit) {
+  return static_cast<double>(mask.count()) * product + weights(p) / 144.0 * visit;
+}
 double entries_cost(const Conv2dProblem& p, const Mask& mask, double product, double visit) {
-  return pixels(p) * (static_cast<double>(mask.count()) * product + weights(p) / 144.0 * visit) +
-         static_cast<double>(mask.count()) * kPacked;
+  return pixels(p) * entries_product(p, mask, product, visit) + static_cast<double>(mask.count()) * kPacked;
+}
+
+/// Of a product that costs `product` per output pixel, on strips: idle lanes count.
+double strips_cost(const Conv2dProblem& p, double product) {
+  constexpr double kMoved = 20.0;  // one element into or out of a strip
+  const StripPass pass = strip_pass(p);
+  const auto vectors = [](const cpu::Strips& s) { return static_cast<double>(s.channels * s.strip_h * s.strip_w); };
+  const auto lanes = static_cast<double>(pass.lanes);
+  return lanes * (static_cast<double>(pass.output.strip_h * pass.output.strip_w) * product +
+                  kMoved * (vectors(pass.input) + vectors(pass.output)));
 }
 
 bool is_blocked(const Conv2dProblem& p) { return p.format == MemoryFormat::Blocked; }
 bool is_contiguous(const Conv2dProblem& p) { return p.format == MemoryFormat::Contiguous; }
+bool stores_alive(const Conv2dProblem& p) {
+  return p.sparse != nullptr && p.sparse->stored().count() == p.sparse->alive().count();
+}
+/// Whether the rows of a group share their entries in the filter's groups of rows.
+bool shares_rows(const Conv2dProblem& p, const Mask& mask) {
+  return shared_rows(mask) > 1 && p.weight[0] / p.options.groups % shared_rows(mask) == 0;
+}
 bool is_blocked_sparse(const Conv2dProblem& p) {
   return is_blocked(p) && p.sparse != nullptr && p.sparse->stored().count() == p.sparse->alive().count();
 }
@@ -132,6 +94,12 @@ bool samples_blocked_panels(const Conv2dProblem& p) {
   return samples_blocked(p) && shared_rows(p.sparse->trainable()) > 1 &&
          p.weight[0] / p.options.groups % shared_rows(p.sparse->trainable()) == 0;
 }
+
+bool fits_strips(const Conv2dProblem& p) {
+  return is_contiguous(p) && p.input[0] > 0 && 2 * p.input[0] <= image_block(p.dtype);
+}
+bool fits_strips_sparse(const Conv2dProblem& p) { return fits_strips(p) && stores_alive(p); }
+bool fits_strips_panels(const Conv2dProblem& p) { return fits_strips_sparse(p) && shares_rows(p, p.sparse->alive()); }
 
 Tensor dense_weight(const Conv2dProblem& p, const Conv2dOperands& o) {
   return p.sparse != nullptr ? p.sparse->to_dense() : o.weight;
@@ -231,6 +199,34 @@ Tensor run_blocked_sparse_forward(const Conv2dProblem& p, const Conv2dOperands& 
   return y;
 }
 
+enum class StripKernel : std::uint8_t { Dense, Rows, Panels };
+
+template <StripKernel kKernel>
+Tensor run_strips(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const StripPass pass = strip_pass(p);
+  const auto block_of = [&](const cpu::Strips& s) {
+    return Tensor::empty({s.strip_h, s.channels, s.strip_w, pass.lanes}, {.dtype = p.dtype});
+  };
+  const Tensor x = block_of(pass.input), y = block_of(pass.output);
+  const Tensor output = Tensor::empty(p.output, {.dtype = p.dtype});
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    cpu::gather_strips(pass.input, o.x.data<T>(), x.data<T>());
+    if constexpr (kKernel == StripKernel::Dense) {
+      const std::int64_t taps = p.weight[2] * p.weight[3];
+      const cpu::DenseFilter filter{
+          .group = p.weight.numel() / p.options.groups, .row = p.weight[1] * taps, .channel = taps};
+      cpu::blocked_conv_dense<T>(pass.conv, filter, dense_weight(p, o).data<T>(), epilogue_of<T>(o), x.data<T>(),
+                                 y.data<T>());
+    } else {
+      const auto convolve = kKernel == StripKernel::Panels ? &cpu::blocked_conv_panels<T> : &cpu::blocked_conv_rows<T>;
+      convolve(pass.conv, alive_filter_rows(*p.sparse)->view(), p.sparse->values().data<T>(), epilogue_of<T>(o),
+               x.data<T>(), y.data<T>());
+    }
+    cpu::scatter_strips(pass.output, y.data<T>(), output.data<T>());
+  });
+  return output;
+}
+
 Tensor run_blocked_rows_data_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
   const Tensor d_x = detail::empty_blocked(p.input, p.dtype);
   const auto structure = alive_filter_columns(*p.sparse, p.options.groups);
@@ -255,7 +251,7 @@ Tensor run_blocked_sampled(const Conv2dProblem& p, const Conv2dOperands& o) {
   return gradient;
 }
 
-constexpr std::array<Conv2dCandidate, 4> kForward = {{
+constexpr std::array<Conv2dCandidate, 7> kForward = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_forward},
     {"blocked/dense", is_blocked, [](const Conv2dProblem& p) { return p.sparse ? expanded_cost(p) : dense_cost(p); },
      run_blocked_dense_forward},
@@ -265,6 +261,23 @@ constexpr std::array<Conv2dCandidate, 4> kForward = {{
     {"blocked/panels", is_blocked_panels,
      [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->alive(), kPanelProduct, kPanelVisit); },
      run_blocked_sparse_forward<true>},
+    {"strips/dense", fits_strips,
+     [](const Conv2dProblem& p) {
+       return strips_cost(p, weights(p)) + weights(p) * (p.sparse != nullptr ? 2.0 : 1.0) * kPacked;
+     },
+     run_strips<StripKernel::Dense>},
+    {"strips/rows", fits_strips_sparse,
+     [](const Conv2dProblem& p) {
+       return strips_cost(p, entries_product(p, p.sparse->alive(), kEntryProduct, kRowVisit)) +
+              static_cast<double>(p.sparse->alive().count()) * kPacked;
+     },
+     run_strips<StripKernel::Rows>},
+    {"strips/panels", fits_strips_panels,
+     [](const Conv2dProblem& p) {
+       return strips_cost(p, entries_product(p, p.sparse->alive(), kPanelProduct, kPanelVisit)) +
+              static_cast<double>(p.sparse->alive().count()) * kPacked;
+     },
+     run_strips<StripKernel::Panels>},
 }};
 
 constexpr std::array<Conv2dCandidate, 3> kDataGradient = {{
