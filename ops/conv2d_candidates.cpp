@@ -1,9 +1,12 @@
 #include <coppice/ops/conv2d_candidates.h>
 
 #include <array>
+#include <sstream>
+#include <string>
 
 #include <coppice/core/mask.h>
 #include <coppice/core/tensor_impl.h>
+#include <coppice/ops/candidate_registry.h>
 #include <coppice/ops/conv2d_passes.h>
 #include <coppice/ops/cpu/blocked_conv.h>
 #include <coppice/ops/cpu/conv2d.h>
@@ -301,29 +304,49 @@ constexpr std::array<Conv2dCandidate, 4> kWeightGradient = {{
      run_blocked_sampled<true>},
 }};
 
+PassRegistries<Conv2dCandidate>& registries() {
+  static PassRegistries<Conv2dCandidate> all(kForward, kDataGradient, kWeightGradient);
+  return all;
+}
+
 }  // namespace
 
-std::span<const Conv2dCandidate> conv2d_candidates(FlopPhase phase) {
-  switch (phase) {
-    case FlopPhase::Forward: return kForward;
-    case FlopPhase::DataGradient: return kDataGradient;
-    case FlopPhase::WeightGradient: return kWeightGradient;
-  }
-  detail::fail("[conv2d] has no such pass");
+std::string Conv2dProblem::key() const {
+  const auto sizes = [](std::ostream& out, const auto& values, const char* separator) {
+    for (std::size_t i = 0; i < values.size(); ++i) out << (i == 0 ? "" : separator) << values[i];
+  };
+  std::ostringstream text;
+  text << "conv2d/" << pass_name(phase) << ' ';
+  sizes(text, input.span(), "x");
+  text << " * ";
+  sizes(text, weight.span(), "x");
+  const auto pair = [&](const char* name, const std::array<std::int64_t, 2>& values, std::int64_t usual) {
+    if (values[0] == usual && values[1] == usual) return;
+    text << ' ' << name << ' ' << values[0] << 'x' << values[1];
+  };
+  pair("stride", options.stride, 1);
+  pair("padding", options.padding, 0);
+  pair("dilation", options.dilation, 1);
+  if (options.groups != 1) text << " groups " << options.groups;
+  text << ' ' << format << ' ' << dtype;
+  if (sparse == nullptr) return text.str();
+  text << ' ' << (phase == FlopPhase::WeightGradient ? sparse->trainable() : sparse->alive()).count()
+       << (phase == FlopPhase::WeightGradient ? " trainable" : " alive");
+  return text.str();
+}
+
+std::span<const Conv2dCandidate> conv2d_candidates(FlopPhase phase) { return registries().of(phase).all(); }
+
+void register_conv2d_candidate(FlopPhase phase, const Conv2dCandidate& candidate) {
+  registries().of(phase).add("conv2d", candidate);
 }
 
 const Conv2dCandidate& choose_conv2d(const Conv2dProblem& problem) {
-  const Conv2dCandidate* best = nullptr;
-  double best_cost = 0.0;
-  for (const Conv2dCandidate& candidate : conv2d_candidates(problem.phase)) {
-    if (!candidate.can_run(problem)) continue;
-    const double cost = candidate.cost(problem);
-    if (best == nullptr || cost < best_cost) {
-      best = &candidate;
-      best_cost = cost;
-    }
-  }
-  return *best;
+  return choose_candidate(
+      "conv2d", conv2d_candidates(problem.phase),
+      [&](const Conv2dCandidate& candidate) { return candidate.can_run(problem); },
+      [&](const Conv2dCandidate& candidate) { return candidate.cost(problem); }, [&] { return problem.key(); },
+      [](std::string_view name) { return registries().knows(name); });
 }
 
 Tensor conv2d_dense_weight_gradient(const Conv2dProblem& problem, const Conv2dOperands& operands) {

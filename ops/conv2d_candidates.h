@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include <coppice/core/flops.h>
 #include <coppice/core/tensor.h>
@@ -10,13 +11,16 @@
 namespace coppice {
 
 /// One pass of a convolution. Shapes are those of the forward pass.
-struct Conv2dProblem {
+struct COPPICE_API Conv2dProblem {
   FlopPhase phase;
   Shape input, weight, output;
   Conv2dOptions options;
   DType dtype;
   MemoryFormat format;                  ///< of input, output and their gradients
   const WeightState* sparse = nullptr;  ///< of a Masked weight
+
+  /// The problem in a Plan: pass, sizes, options, format, dtype, and how many weights are alive (or trained).
+  std::string key() const;
 };
 
 /// What a pass reads, without history; images in the problem's format, all else contiguous.
@@ -42,7 +46,11 @@ struct Conv2dCandidate {
 /// All candidates for one pass.
 COPPICE_API std::span<const Conv2dCandidate> conv2d_candidates(FlopPhase phase);
 
-/// The cheapest that can run.
+/// Adds a kernel to a pass, for the life of the process: conv2d takes it where it can run and is the cheapest, or where
+/// a Plan or COPPICE_KERNEL says so. `candidate.name`, unique in the pass, must live as long. Threads may be choosing.
+COPPICE_API void register_conv2d_candidate(FlopPhase phase, const Conv2dCandidate& candidate);
+
+/// What a Plan or COPPICE_KERNEL asks for (ops/plan.h), else the cheapest that can run.
 COPPICE_API const Conv2dCandidate& choose_conv2d(const Conv2dProblem& problem);
 
 /// The gradient of every weight of a Masked filter, dead or alive, by the cheapest dense candidate.

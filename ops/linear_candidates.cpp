@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
+#include <string>
 
+#include <coppice/ops/candidate_registry.h>
 #include <coppice/ops/cpu/gemm.h>
 #include <coppice/ops/cpu/sparse_linear.h>
 #include <coppice/ops/sparse_structure.h>
@@ -149,29 +152,33 @@ constexpr std::array<LinearCandidate, 2> kWeightGradient = {{
      run_sampled_weight_gradient},
 }};
 
+PassRegistries<LinearCandidate>& registries() {
+  static PassRegistries<LinearCandidate> all(kForward, kDataGradient, kWeightGradient);
+  return all;
+}
+
+std::string key_of(FlopPhase phase, const WeightState& weight, std::int64_t samples) {
+  const bool trained = phase == FlopPhase::WeightGradient;
+  std::ostringstream text;
+  text << "linear/" << pass_name(phase) << ' ' << samples << " * " << weight.shape()[0] << 'x' << weight.shape()[1]
+       << ' ' << weight.dtype() << ' ' << (trained ? weight.trainable() : weight.alive()).count()
+       << (trained ? " trainable" : " alive");
+  return text.str();
+}
+
 }  // namespace
 
-std::span<const LinearCandidate> linear_candidates(FlopPhase phase) {
-  switch (phase) {
-    case FlopPhase::Forward: return kForward;
-    case FlopPhase::DataGradient: return kDataGradient;
-    case FlopPhase::WeightGradient: return kWeightGradient;
-  }
-  detail::fail("[linear] has no such pass");
+std::span<const LinearCandidate> linear_candidates(FlopPhase phase) { return registries().of(phase).all(); }
+
+void register_linear_candidate(FlopPhase phase, const LinearCandidate& candidate) {
+  registries().of(phase).add("linear", candidate);
 }
 
 const LinearCandidate& choose_linear(FlopPhase phase, const WeightState& weight, std::int64_t samples) {
-  const LinearCandidate* best = nullptr;
-  double best_cost = 0.0;
-  for (const LinearCandidate& candidate : linear_candidates(phase)) {
-    if (!candidate.can_run(weight)) continue;
-    const double cost = candidate.cost(weight, samples);
-    if (best == nullptr || cost < best_cost) {
-      best = &candidate;
-      best_cost = cost;
-    }
-  }
-  return *best;
+  return choose_candidate(
+      "linear", linear_candidates(phase), [&](const LinearCandidate& candidate) { return candidate.can_run(weight); },
+      [&](const LinearCandidate& candidate) { return candidate.cost(weight, samples); },
+      [&] { return key_of(phase, weight, samples); }, [](std::string_view name) { return registries().knows(name); });
 }
 
 }  // namespace coppice

@@ -35,7 +35,10 @@ Tensor dense_weight_gradient(const Tensor& d_y, const Tensor& x);
 /// All candidates for one pass.
 COPPICE_API std::span<const LinearCandidate> linear_candidates(FlopPhase phase);
 
-/// The cheapest that can run.
+/// Adds a kernel to a pass, for the life of the process; see register_conv2d_candidate.
+COPPICE_API void register_linear_candidate(FlopPhase phase, const LinearCandidate& candidate);
+
+/// What a Plan or COPPICE_KERNEL asks for (ops/plan.h), else the cheapest that can run.
 COPPICE_API const LinearCandidate& choose_linear(FlopPhase phase, const WeightState& weight, std::int64_t samples);
 
 }  // namespace coppice
