@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <filesystem>
+#include <iostream>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -10,7 +12,9 @@
 #include <coppice/autograd/record.h>
 #include <coppice/coppice.h>
 #include <coppice/core/io/atomic_file.h>
+#include <coppice/core/mask.h>
 #include <coppice/models/nn/masked_state.h>
+#include <coppice/ops/plan.h>
 #include <coppice/trainers/report/report.h>
 
 #include "tests/core/io/temporary_folder.h"
@@ -58,6 +62,28 @@ TEST(Snippets, AutogradTakesAFunctionOfOnesOwn) {
   const Tensor x = Tensor::randn({2, 3}, generator, {.dtype = kFloat64, .requires_grad = true});
 #include "snippets/docs/autograd.md.2"
   EXPECT_NEAR(y.to_vector<double>()[0], std::pow(x.to_vector<double>()[0], 3), 1e-12);
+}
+
+TEST(Snippets, PlansAreRecordedAndFollowed) {
+  const TemporaryFolder folder;
+  const WorkingDirectory here(folder.path());
+  Generator generator(1);
+  const auto network = models::mlp({20, 8, 4});
+  const std::string name = network->named_parameters().front().name;
+  const Tensor dense = network->parameter(name);
+  network->set_parameter(name, Tensor::masked(dense, Mask::random(dense.shape(), 16, generator)));
+  nn::Module& model = *network;
+  const Tensor images = Tensor::randn({8, 20}, generator);
+  {
+#include "snippets/docs/plans.md.1"
+    EXPECT_EQ(recorder.plan().entries().size(), 1U);
+    recorder.plan().save("fast.plan");
+  }
+#include "snippets/docs/plans.md.2"
+  EXPECT_EQ(plan.entries().size(), 1U);
+  const PlanRecorder again;
+  model(images);
+  EXPECT_EQ(again.plan(), plan);
 }
 
 TEST(Snippets, SparsityTrains) {
