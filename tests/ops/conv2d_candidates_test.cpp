@@ -14,6 +14,7 @@
 #include <set>
 
 #include "tests/cases/conv2d_cases.h"
+#include "tests/cases/simd_targets.h"
 #include "tests/ops/conv2d_reference.h"
 
 namespace coppice {
@@ -164,7 +165,35 @@ TEST_P(Conv2dCandidates, SampleOnlyWhatIsTrained) {
   check(weight, kFloat32);
 }
 
+class Conv2dCandidatesOnTargets : public Conv2dCandidates {};
+
+TEST_P(Conv2dCandidatesOnTargets, MatchTheDefinition) {
+  Generator generator(10);
+  const Tensor dense = integers(GetParam().weight, kFloat32, generator);
+  cases::for_each_simd_target([&](const char* target) {
+    SCOPED_TRACE(target);
+    check(dense, kFloat32);
+    check(Tensor::masked(dense, random_rows(dense.shape(), 1, 20, generator)), kFloat32);
+    if (dense.size(0) / GetParam().options.groups % 8 == 0) {
+      check(Tensor::masked(dense, random_rows(dense.shape(), 8, 20, generator)), kFloat32);
+    }
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(Geometry, Conv2dCandidates, ::testing::ValuesIn(geometries()),
+                         [](const auto& geometry) { return geometry.param.name; });
+
+/// Geometries whose tilings differ by the width of a vector.
+std::vector<cases::Conv2dCase> target_geometries() {
+  const std::set<std::string> chosen{"tiles", "tiles_strided", "pointwise_blocks", "stem", "grouped", "strips"};
+  std::vector<cases::Conv2dCase> result;
+  for (const cases::Conv2dCase& c : geometries()) {
+    if (chosen.contains(c.name)) result.push_back(c);
+  }
+  return result;
+}
+
+INSTANTIATE_TEST_SUITE_P(Geometry, Conv2dCandidatesOnTargets, ::testing::ValuesIn(target_geometries()),
                          [](const auto& geometry) { return geometry.param.name; });
 
 Tensor blocked(const Tensor& tensor) { return tensor.to(MemoryFormat::Blocked); }
