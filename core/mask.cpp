@@ -1,10 +1,13 @@
 #include <coppice/core/mask.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <ostream>
+#include <utility>
 
+#include <coppice/core/count_bits.h>
 #include <coppice/core/dtype.h>
 #include <coppice/core/error.h>
 #include <coppice/core/generator.h>
@@ -97,11 +100,15 @@ Mask Mask::build(const Shape& shape, Buffer<std::uint64_t> words) {
   auto data = std::make_shared<Data>();
   data->shape = shape;
   data->ranks = make_buffer<std::uint32_t>((words.size() + kWordsPerRank - 1) / kWordsPerRank);
+  parallel_for(0, data->ranks.size(), kGrainWords / kWordsPerRank, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t r = first; r < last; ++r) {
+      const std::int64_t begin = r * kWordsPerRank;
+      const std::int64_t length = std::min(kWordsPerRank, words.size() - begin);
+      data->ranks[r] = detail::count_bits(words.data() + begin, length);
+    }
+  });
   std::int64_t count = 0;
-  for (std::int64_t w = 0; w < words.size(); ++w) {
-    if (w % kWordsPerRank == 0) data->ranks[w / kWordsPerRank] = static_cast<std::uint32_t>(count);
-    count += std::popcount(words[w]);
-  }
+  for (std::uint32_t& rank : data->ranks) count += std::exchange(rank, static_cast<std::uint32_t>(count));
   data->words = std::move(words);
   data->count = count;
   return Mask(std::move(data));
@@ -236,7 +243,10 @@ Mask Mask::combine(const Mask& a, const Mask& b, const char* op, Combine combine
   Buffer<std::uint64_t> words = make_buffer<std::uint64_t>(a.data().words.size());
   const std::uint64_t* const left = a.data().words.data();
   const std::uint64_t* const right = b.data().words.data();
-  for (std::int64_t w = 0; w < words.size(); ++w) words[w] = combine(left[w], right[w]);
+  std::uint64_t* const out = words.data();
+  parallel_for(0, words.size(), kGrainWords, [=](std::int64_t first, std::int64_t last) {
+    for (std::int64_t w = first; w < last; ++w) out[w] = combine(left[w], right[w]);
+  });
   return build(a.shape(), std::move(words));
 }
 
@@ -268,7 +278,12 @@ std::int64_t Mask::intersection_count(const Mask& a, const Mask& b) {
   const std::span<const std::uint64_t> left = a.words();
   const std::span<const std::uint64_t> right = b.words();
   std::int64_t common = 0;
-  for (std::size_t w = 0; w < left.size(); ++w) common += std::popcount(left[w] & right[w]);
+  std::array<std::uint64_t, 8> both{};
+  for (std::size_t w = 0; w < left.size(); w += both.size()) {
+    const std::size_t length = std::min(both.size(), left.size() - w);
+    for (std::size_t i = 0; i < length; ++i) both[i] = left[w + i] & right[w + i];
+    common += detail::count_bits(both.data(), static_cast<std::int64_t>(length));
+  }
   return common;
 }
 

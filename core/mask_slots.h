@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <coppice/core/count_bits.h>
 #include <coppice/core/mask.h>
 #include <coppice/core/parallel.h>
 
@@ -49,12 +50,12 @@ void for_each_word(const Mask& at, const std::array<const Mask*, kOuter>& outer,
     std::array<WordRanks, kOuter> ranks;
     for (std::int64_t w = first; w < last; ++w) {
       if (words[w] != 0) {
-        const std::int64_t count = std::popcount(words[w]);
+        const std::int64_t count = count_bits(words[w]);
         for (std::size_t o = 0; o < kOuter; ++o) ranks_within(words[w], outer_words[o][w], ranks[o]);
         body(count, slot, starts, ranks);
         slot += count;
       }
-      for (std::size_t o = 0; o < kOuter; ++o) starts[o] += std::popcount(outer_words[o][w]);
+      for (std::size_t o = 0; o < kOuter; ++o) starts[o] += count_bits(outer_words[o][w]);
     }
   });
 }

@@ -6,7 +6,9 @@
 #include <array>
 #include <bit>
 
+#include <coppice/core/count_bits.h>
 #include <coppice/core/mask_slots.h>
+#include <coppice/core/remap.h>
 #include <coppice/core/tensor_impl.h>
 
 namespace coppice {
@@ -29,8 +31,8 @@ void for_words(const Mask& a, const Mask& b, Body body) {
     std::int64_t b_slot = b.rank(first * 64);
     for (std::int64_t w = first; w < last; ++w) {
       body(w * 64, a_words[w], b_words[w], a_slot, b_slot);
-      a_slot += std::popcount(a_words[w]);
-      b_slot += std::popcount(b_words[w]);
+      a_slot += detail::count_bits(a_words[w]);
+      b_slot += detail::count_bits(b_words[w]);
     }
   });
 }
@@ -84,29 +86,43 @@ Tensor WeightState::remap(const Tensor& packed, const Mask& from, const Mask& to
   check_packed(packed, from, "remap");
   COPPICE_CHECK(from.shape() == to.shape(), "[WeightState] remap expects equal shapes; got ", from.shape(), " and ",
                 to.shape());
-  const Tensor source = detail::raw_contiguous(packed);
-  const Tensor result = Tensor::empty({to.count()}, {.dtype = packed.dtype()});
-  dispatch_dtype(packed.dtype(), "WeightState", [&]<class T>() {
-    const T* const in = source.data<T>();
-    T* const out = result.data<T>();
+  return detail::remap_all({detail::raw_contiguous(packed)}, from, to, fill).front();
+}
+
+std::vector<Tensor> detail::remap_all(const std::vector<Tensor>& packed, const Mask& from, const Mask& to,
+                                      double fill) {
+  std::vector<Tensor> results;
+  for (const Tensor& vector : packed) results.push_back(Tensor::empty({to.count()}, {.dtype = vector.dtype()}));
+  if (packed.empty()) return results;
+  dispatch_dtype(packed.front().dtype(), "WeightState", [&]<class T>() {
+    std::vector<std::pair<const T*, T*>> vectors;
+    for (std::size_t v = 0; v < packed.size(); ++v) {
+      vectors.emplace_back(packed[v].data<T>(), results[v].data<T>());
+    }
     const T filled = static_cast<T>(fill);
     for_words(from, to,
-              [=](std::int64_t, std::uint64_t have, std::uint64_t want, std::int64_t in_slot, std::int64_t out_slot) {
+              [&, filled](std::int64_t, std::uint64_t have, std::uint64_t want, std::int64_t in, std::int64_t out) {
+                const std::int64_t wanted = detail::count_bits(want);
                 if (have == want) {
-                  std::copy_n(in + in_slot, std::popcount(have), out + out_slot);
+                  for (const auto& [source, result] : vectors) std::copy_n(source + in, wanted, result + out);
                   return;
                 }
-                std::array<T, 64> word;
-                word.fill(filled);
-                for (; have != 0; have &= have - 1) {
-                  word[static_cast<std::size_t>(std::countr_zero(have))] = in[in_slot++];
+                // Slots within the word of what is in both, found once for all vectors.
+                std::array<std::uint8_t, 64> reads;
+                std::array<std::uint8_t, 64> writes;
+                std::size_t moved = 0;
+                for (std::uint64_t both = have & want; both != 0; both &= both - 1) {
+                  const std::uint64_t before = (both & -both) - 1;
+                  reads[moved] = static_cast<std::uint8_t>(detail::count_bits(have & before));
+                  writes[moved++] = static_cast<std::uint8_t>(detail::count_bits(want & before));
                 }
-                for (; want != 0; want &= want - 1) {
-                  out[out_slot++] = word[static_cast<std::size_t>(std::countr_zero(want))];
+                for (const auto& [source, result] : vectors) {
+                  std::fill_n(result + out, wanted, filled);
+                  for (std::size_t i = 0; i < moved; ++i) result[out + writes[i]] = source[in + reads[i]];
                 }
               });
   });
-  return result;
+  return results;
 }
 
 Tensor WeightState::to_dense() const { return scatter(values_, stored_); }

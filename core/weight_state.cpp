@@ -1,14 +1,27 @@
 #include <coppice/core/weight_state.h>
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 
 #include <coppice/core/mask_slots.h>
+#include <coppice/core/remap.h>
 #include <coppice/core/tensor_impl.h>
 
 namespace coppice {
 
 namespace {
+
+/// f(a), f(b), … where equal sets are treated once and stay one.
+template <class F>
+std::array<Mask, 3> each_once(const std::array<Mask, 3>& sets, F f) {
+  std::array<Mask, 3> results;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const auto same = std::find(sets.begin(), sets.begin() + i, sets[i]);
+    results[i] = same == sets.begin() + i ? f(sets[i]) : results[static_cast<std::size_t>(same - sets.begin())];
+  }
+  return results;
+}
 
 /// One of `others` where it is the same set, so that equal sets are held once; else `mask`.
 Mask shared(const Mask& mask, std::initializer_list<Mask> others) {
@@ -95,10 +108,19 @@ void WeightState::move_to(const Mask& alive, const Mask& trainable, const Mask& 
   const Mask next_alive = shared(alive, {alive_});
   const Mask next_stateful = shared(stateful, {next_alive, stateful_});
   const Mask next_stored = shared(storage_of(next_alive), {stored_});
-  if (const Mask dead = alive_ - next_alive; dead.count() > 0) clear(values_, stored_, dead);
-  if (!(next_stored == stored_)) values_ = remap(values_, stored_, next_stored);
+  if (!(next_stored == next_alive)) {  // else the dead are left behind
+    if (const Mask dead = alive_ - next_alive; dead.count() > 0) clear(values_, stored_, dead);
+  }
+  const bool together = stored_ == stateful_ && next_stored == next_stateful;
+  if (!together && !(next_stored == stored_)) values_ = remap(values_, stored_, next_stored);
   if (!(next_stateful == stateful_)) {
-    for (auto& [name, vector] : states_) vector = remap(vector, stateful_, next_stateful);
+    std::vector<Tensor> vectors;
+    for (const auto& [name, vector] : states_) vectors.push_back(vector);
+    if (together) vectors.push_back(values_);
+    vectors = detail::remap_all(vectors, stateful_, next_stateful);
+    if (together) values_ = vectors.back();
+    std::size_t v = 0;
+    for (auto& [name, vector] : states_) vector = vectors[v++];
   }
   trainable_ = shared(trainable, {next_alive, next_stateful, trainable_});
   awake_ = or_undefined_if_empty(awake);
@@ -124,7 +146,9 @@ void WeightState::set_dormant(const Mask& dormant) {
 
 void WeightState::retire(const Mask& weights, Dormant dormant) {
   switch (dormant) {
-    case Dormant::Drop: return set_dormant(this->dormant() - weights);
+    case Dormant::Drop:
+      if (dormant_.defined()) set_dormant(dormant_ - weights);
+      return;
     case Dormant::Keep:
       set_dormant(this->dormant() | weights);
       if (weights.count() > 0) overwrite(dormant_values_, dormant_, remap(values_, stored_, weights), weights);
@@ -136,7 +160,9 @@ void WeightState::retire(const Mask& weights, Dormant dormant) {
 void WeightState::prune(const Mask& drop, Dormant dormant) {
   check_within(drop, alive_, "prune", "weights that are alive");
   retire(drop, dormant);
-  move_to(alive_ - drop, trainable_ - drop, stateful_ - drop, awake() - drop);
+  const auto [alive, trainable, stateful] =
+      each_once({alive_, trainable_, stateful_}, [&](const Mask& set) { return set - drop; });
+  move_to(alive, trainable, stateful, awake_.defined() ? awake_ - drop : Mask());
 }
 
 void WeightState::wake(const Mask& explore, WakeValue start, bool freeze_alive, const Tensor& init) {
@@ -158,19 +184,21 @@ void WeightState::wake(const Mask& explore, WakeValue start, bool freeze_alive, 
 }
 
 void WeightState::grow(const Mask& grown, GrownValue value, NewbornState newborn) {
-  check_within(grown, awake() | ~alive_, "grow", "weights that are awake or not alive");
-  const Mask explored = grown & awake();
-  const Mask from_dormant = (grown & dormant()) - explored;
-  move_to(alive_ | grown, trainable_ | grown, stateful_ | grown, awake() - grown);
+  check_within(grown, awake_.defined() ? awake_ | ~alive_ : ~alive_, "grow", "weights that are awake or not alive");
+  const Mask explored = awake_.defined() ? grown & awake_ : Mask::none(shape());
+  const Mask from_dormant = dormant_.defined() ? (grown & dormant_) - explored : Mask::none(shape());
+  const auto [alive, trainable, stateful] =
+      each_once({alive_, trainable_, stateful_}, [&](const Mask& set) { return set | grown; });
+  move_to(alive, trainable, stateful, awake_.defined() ? awake_ - grown : Mask());
   if (value == GrownValue::Zero) {
-    clear(values_, stored_, explored);
+    if (explored.count() > 0) clear(values_, stored_, explored);
   } else if (from_dormant.count() > 0) {
     overwrite(values_, stored_, remap(dormant_values_, dormant_, from_dormant), from_dormant);
   }
-  if (newborn == NewbornState::Zero) {
+  if (newborn == NewbornState::Zero && explored.count() > 0) {
     for (auto& [name, vector] : states_) clear(vector, stateful_, explored);
   }
-  set_dormant(dormant() - grown);
+  if (dormant_.defined()) set_dormant(dormant_ - grown);
 }
 
 void WeightState::sleep(Dormant dormant) {
