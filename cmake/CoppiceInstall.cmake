@@ -30,7 +30,7 @@ set(COPPICE_INTERNAL_HEADERS
     trainers/measure/samples.h trainers/reactivation/kept_runs.h
     trainers/report/cells.h trainers/report/chart.h trainers/report/format.h trainers/report/markup.h
     trainers/report/paper.h trainers/report/scale.h trainers/report/sections.h trainers/report/style.h
-    trainers/report/svg.h
+    trainers/report/svg.h trainers/step_timing.h
     trainers/data/digit_glyphs.h trainers/data/image_planes.h trainers/data/sha256.h
     trainers/recipe/document.h trainers/recipe/fields.h)
 file(GLOB_RECURSE COPPICE_HEADERS RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS core/*.h autograd/*.h ops/*.h models/*.h
