@@ -42,6 +42,8 @@ std::mutex& lock_of(const GradMeta& leaf) {
 Tensor accumulate(Tensor sum, Tensor gradient, bool differentiable) {
   COPPICE_CHECK(sum.shape() == gradient.shape(), "[backward] gradients of one Masked weight have two kinds; got ",
                 sum.shape(), " and ", gradient.shape());
+  // A gradient that is blocked belongs to a tensor that is: the sum had better be, too.
+  if (is_blocked(gradient) && !is_blocked(sum)) std::swap(sum, gradient);
   if (differentiable) {
     Tensor total = like_copy_of(sum);
     add_into(total, gradient, 1.0);
@@ -49,7 +51,7 @@ Tensor accumulate(Tensor sum, Tensor gradient, bool differentiable) {
       return Gradients{d_total, d_total};
     });
   }
-  if (!is_private(sum) && is_private(gradient)) std::swap(sum, gradient);
+  if (!is_private(sum) && is_private(gradient) && is_blocked(sum) == is_blocked(gradient)) std::swap(sum, gradient);
   if (!is_private(sum)) sum = like_copy_of(sum);
   add_into(sum, gradient, 1.0);
   return sum;

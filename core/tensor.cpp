@@ -1,6 +1,8 @@
 #include <coppice/core/tensor.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <coppice/core/backend.h>
 #include <coppice/core/generator.h>
@@ -97,6 +99,11 @@ Tensor detached(const Tensor& tensor) {
 std::int64_t blocked_size(const Tensor& tensor) {
   const TensorImpl& impl = require(tensor);
   return static_cast<std::int64_t>(impl.storage->bytes() / size_of(impl.dtype));
+}
+
+bool is_finite_as(DType dtype, double factor) {
+  return std::abs(factor) <= (dtype == kFloat32 ? static_cast<double>(std::numeric_limits<float>::max())
+                                                : std::numeric_limits<double>::max());
 }
 
 void check_element_type(const Tensor& tensor, DType wanted) {

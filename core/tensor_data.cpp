@@ -108,6 +108,11 @@ void add_into(const Tensor& destination, const Tensor& source, double alpha) {
   if (is_blocked(destination)) {
     COPPICE_CHECK(source.shape() == to.shape, "[add_] to a blocked tensor expects its shape; got ", source.shape(),
                   " for ", to.shape, "; convert with contiguous()");
+    if (!is_finite_as(to.dtype, alpha)) {
+      const Tensor sum = in_format(destination, MemoryFormat::Contiguous);
+      add_into(sum, source, alpha);
+      return copy_into(destination, sum);
+    }
     const Shape all{blocked_size(destination)};
     return add_into(make_view(to.storage, all, Strides{1}, 0, to.dtype),
                     make_view(in_format(source, MemoryFormat::Blocked).impl()->storage, all, Strides{1}, 0, to.dtype),
@@ -230,7 +235,11 @@ Tensor& Tensor::mul_(double factor) {
   const TensorImpl& impl = detail::require_strided(*this, "mul_");
   detail::check_writable(*this, "mul_");
   if (detail::is_blocked(*this)) {
-    detail::make_view(impl.storage, {detail::blocked_size(*this)}, Strides{1}, 0, impl.dtype).mul_(factor);
+    if (detail::is_finite_as(impl.dtype, factor)) {
+      detail::make_view(impl.storage, {detail::blocked_size(*this)}, Strides{1}, 0, impl.dtype).mul_(factor);
+    } else {
+      detail::copy_into(*this, detail::in_format(*this, MemoryFormat::Contiguous).mul_(factor));
+    }
     return *this;
   }
   impl.storage->bump_version();

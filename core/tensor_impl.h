@@ -51,6 +51,8 @@ COPPICE_API Tensor in_format(const Tensor& tensor, MemoryFormat format);
 COPPICE_API void copy_blocked(const Tensor& destination, const Tensor& source);
 /// The elements of a Blocked tensor, padding included.
 COPPICE_API std::int64_t blocked_size(const Tensor& tensor);
+/// Whether `factor` is finite as an element of `dtype` (f32 or f64): only then does padding stay 0 in a product.
+COPPICE_API bool is_finite_as(DType dtype, double factor);
 template <class T>
 T* blocked_data(const Tensor& tensor) {
   return static_cast<T*>(tensor.impl()->storage->data());

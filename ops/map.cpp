@@ -1,7 +1,5 @@
 #include <coppice/ops/map.h>
 
-#include <cmath>
-
 #include <coppice/core/tensor_impl.h>
 #include <coppice/ops/cpu/elementwise.h>
 
@@ -148,7 +146,7 @@ Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
 }
 
 Tensor map(const char* name, BinaryOp op, const Tensor& a, Scalar b) {
-  if (detail::is_blocked(a) && op == BinaryOp::Mul && std::isfinite(b.as<double>())) {
+  if (detail::is_blocked(a) && op == BinaryOp::Mul && detail::is_finite_as(a.dtype(), b.as<double>())) {
     return as_blocked(map(name, op, blocked_elements(a), b), a.shape());
   }
   return map_operands(name, op, Operand(a, name), Operand(b));

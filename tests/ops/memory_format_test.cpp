@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <coppice/autograd/engine.h>
 #include <coppice/autograd/gradcheck.h>
 #include <coppice/core/generator.h>
 #include <coppice/core/tensor_impl.h>
@@ -14,7 +15,9 @@
 #include <coppice/ops/reduce.h>
 #include <coppice/ops/softmax.h>
 
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "tests/error_of.h"
 
@@ -188,6 +191,80 @@ TEST(MemoryFormat, ActivationsAndSumsStayBlocked) {
   const FormatScope scope;
   for (const Tensor& y : {relu(x), x + x, x * 0.5, -x, x * x}) EXPECT_EQ(y.memory_format(), MemoryFormat::Blocked);
   EXPECT_EQ(scope.conversions(), 0);
+}
+
+TEST(MemoryFormat, SumsOfGradientsStayBlocked) {
+  Generator generator(5);
+  const Tensor leaf = Tensor::randn({5, 3, 2, 2}, generator, {.requires_grad = true});
+  const Tensor seed = Tensor::randn(leaf.shape(), generator);
+  const auto junction = [](const Tensor& x) {
+    const Tensor y = relu(x);
+    return (y * 2.0 + y) * y;
+  };
+  const Tensor expected = grad({junction(leaf)}, {leaf}, {seed})[0];
+  const Tensor x = blocked(leaf);
+  const Tensor y = junction(x);
+  const Tensor d_output = blocked(seed);
+  for (const bool create_graph : {false, true}) {
+    const FormatScope scope;
+    const Tensor d_x = grad({y}, {x}, {d_output}, {.retain_graph = true, .create_graph = create_graph})[0];
+    EXPECT_EQ(scope.conversions(), 0);
+    EXPECT_EQ(d_x.memory_format(), MemoryFormat::Blocked);
+    EXPECT_TRUE(bit_equal(d_x, expected));
+  }
+}
+
+TEST(MemoryFormat, AGradientOfEitherFormatAddsToTheOther) {
+  const std::vector<double> expected(30, 6.0);
+  for (const bool blocked_first : {false, true}) {
+    const Tensor x = blocked(Tensor::ones({5, 3, 1, 2}, {.requires_grad = true}));
+    // One branch hands back the format it is given, the other a contiguous gradient.
+    const Tensor twice = x * 2.0, four_times = x.contiguous() * 4.0;
+    const Tensor one = blocked(Tensor::ones(x.shape())), other = Tensor::ones(x.shape());
+    const FormatScope scope;
+    const Tensor d_x = blocked_first ? grad({twice, four_times}, {x}, {one, other})[0]
+                                     : grad({four_times, twice}, {x}, {other, one})[0];
+    EXPECT_EQ(d_x.memory_format(), MemoryFormat::Blocked);
+    EXPECT_EQ(scope.conversions(), 1);
+    EXPECT_EQ(d_x.to_vector<double>(), expected);
+  }
+}
+
+TEST(MemoryFormat, GradientsOfLeavesAreContiguous) {
+  Tensor leaf = Tensor::ones({5, 3, 1, 2}, {.requires_grad = true});
+  for (int step = 1; step <= 2; ++step) {
+    const Tensor y = blocked(leaf) * 2.0;
+    y.backward(blocked(Tensor::ones(leaf.shape())));
+    ASSERT_TRUE(leaf.grad().is_contiguous());
+    EXPECT_EQ(leaf.grad().to_vector<double>(), std::vector<double>(30, 2.0 * step));
+  }
+}
+
+/// Whether the places of images past the last are 0.
+bool padding_is_zero(const Tensor& tensor) {
+  const std::int64_t block = image_block(tensor.dtype()), last = tensor.size(0) % block;
+  const std::int64_t size = detail::blocked_size(tensor), of_block = tensor.numel() / tensor.size(0) * block;
+  const float* const element = detail::blocked_data<float>(tensor);
+  for (std::int64_t i = last == 0 ? size : size - of_block; i < size; ++i) {
+    if (i % block >= last && element[i] != 0.0F) return false;
+  }
+  return true;
+}
+
+TEST(MemoryFormat, NumbersWithoutAFiniteProductLeavePaddingZero) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Shape shape{image_block(kFloat32) + 1, 2, 1, 3};
+  for (const double factor : {2.0, inf, -inf, std::nan(""), 1e300}) {  // 1e300 is infinite as a float
+    const Tensor dense = Tensor::ones(shape), x = blocked(dense);
+    EXPECT_TRUE(bit_equal(x * factor, dense * factor)) << factor;
+    EXPECT_TRUE(padding_is_zero(blocked(x * factor))) << factor;
+    Tensor product = x.clone(), sum = x.clone();
+    product.mul_(factor);
+    sum.add_(dense, factor);
+    EXPECT_TRUE(bit_equal(product, dense.clone().mul_(factor))) << factor;
+    EXPECT_TRUE(bit_equal(sum, dense.clone().add_(dense, factor))) << factor;
+    EXPECT_TRUE(padding_is_zero(product) && padding_is_zero(sum)) << factor;
+  }
 }
 
 TEST(MemoryFormat, InPlaceOpsKeepIt) {
