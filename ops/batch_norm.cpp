@@ -167,11 +167,10 @@ cpu::BlockedImages images_of(const Shape& shape) {
   return {.images = shape[0], .channels = shape[1], .height = shape[2], .width = shape[3]};
 }
 
-/// `positive` is undefined without ReLU; input 3 is the residual.
+/// Saved tensor 2, the ReLU's bits, is undefined without ReLU; input 3 is the residual.
 template <class T>
-Gradients blocked_gradients(const Normalization& norm, const Tensor& positive, const Saved& saved,
-                            const Tensor& d_output) {
-  const Tensor x = saved[0];
+Gradients blocked_gradients(const Normalization& norm, const Saved& saved, const Tensor& d_output) {
+  const Tensor x = saved[0], positive = saved[2];
   const cpu::BlockedImages g = images_of(x.shape());
   const Tensor dy = detail::in_format(d_output, MemoryFormat::Blocked);
   const std::uint8_t* bits = positive.defined() ? positive.data<std::uint8_t>() : nullptr;
@@ -223,12 +222,11 @@ Tensor blocked_batch_norm(const char* op, const Tensor& input, const Tensor& wei
                            addend.defined() ? detail::blocked_data<T>(addend) : nullptr,
                            with_relu ? positive.data<std::uint8_t>() : nullptr, detail::blocked_data<T>(output));
   });
-  return record_once(op, output, {input, weight, bias, residual}, {input, weight},
-                     [norm = std::move(norm), positive](const Saved& saved, const Tensor& d_output) {
+  return record_once(op, output, {input, weight, bias, residual}, {input, weight, positive},
+                     [norm = std::move(norm)](const Saved& saved, const Tensor& d_output) {
                        Gradients result;
-                       dispatch_floating(d_output.dtype(), "batch_norm", [&]<class T>() {
-                         result = blocked_gradients<T>(norm, positive, saved, d_output);
-                       });
+                       dispatch_floating(d_output.dtype(), "batch_norm",
+                                         [&]<class T>() { result = blocked_gradients<T>(norm, saved, d_output); });
                        return result;
                      });
 }

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <coppice/autograd/engine.h>
 #include <coppice/autograd/gradcheck.h>
+#include <coppice/core/allocator.h>
 #include <coppice/core/generator.h>
 #include <coppice/core/parallel.h>
 #include <coppice/core/tensor_impl.h>
@@ -117,6 +119,20 @@ TEST(BlockedBatchNorm, IsBitwiseEqualOverThreads) {
     if (threads == 1) first = result;
     for (std::size_t i = 0; i < result.size(); ++i) EXPECT_TRUE(bit_equal(result[i], first[i])) << threads;
   }
+}
+
+TEST(BlockedBatchNorm, BackwardFreesTheBitsOfTheReLU) {
+  const IntrusivePtr<Allocator> allocator = make_caching_allocator();
+  const AllocatorScope scope(allocator);
+  Generator generator(9);
+  const Tensor x = Tensor::randn({32, 8, 16, 16}, generator, {.requires_grad = true});
+  const Tensor in = blocked(x);
+  const std::int64_t before = allocator->stats().current;
+  const Tensor y = batch_norm_relu(in, {}, {}, {}, {});
+  const std::int64_t held = allocator->stats().current - before;
+  EXPECT_GE(held, in.nbytes() + in.numel() / 8) << "the output and a bit per element";
+  grad({y}, {x}, {Tensor::ones(y.shape())});
+  EXPECT_LT(allocator->stats().current - before, in.nbytes() + in.numel() / 8) << "the output alone";
 }
 
 struct PoolCase {
