@@ -14,6 +14,8 @@
 
 #include "bench/harness/collector.h"
 #include "bench/harness/suite.h"
+#include "bench/report/document.h"
+#include "bench/report/networks.h"
 
 namespace coppice::bench {
 namespace {
@@ -89,6 +91,12 @@ int run_cases(const Options& options, const std::vector<std::string>& rest, cons
   return report_changes(measure::compare(base, now, options.tolerance)) ? 0 : 1;
 }
 
+int train_as_child() {
+  const auto step = training_step(128, {});
+  for (int i = 0; i < 2; ++i) step();
+  return 0;
+}
+
 }  // namespace
 }  // namespace coppice::bench
 
@@ -98,11 +106,16 @@ int main(int argc, char** argv) {
   app.allow_extras();  // those that begin with --benchmark_ are Google Benchmark's
   coppice::bench::Options options;
   coppice::train::cli::add_bench_options(app, options);
+  std::string child;
+  app.add_option("--child", child)->group("");  // what another process of this program measures from outside
   CLI11_PARSE(app, argc, argv);
   try {
     if (!options.isa.empty()) coppice::train::measure::force_isa(options.isa);
     coppice::set_num_threads(options.threads);
-    return coppice::bench::run_cases(options, app.remaining(), coppice::bench::join(argc, argv));
+    const std::string command = coppice::bench::join(argc, argv);
+    if (child == "training") return coppice::bench::train_as_child();
+    if (options.document) return coppice::bench::write_document(options, command);
+    return coppice::bench::run_cases(options, app.remaining(), command);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "coppice bench: %s\n", error.what());
     return 1;

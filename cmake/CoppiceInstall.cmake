@@ -26,7 +26,7 @@ set(COPPICE_INTERNAL_HEADERS
     ops/candidate_registry.h ops/conv2d_passes.h ops/filter_structure.h ops/functors.h ops/map.h ops/sparse_structure.h
     sparsity/controller_impl.h sparsity/field.h sparsity/mask_history.h sparsity/nearest.h sparsity/policy_fields.h
     trainers/checkpoint_progress.h trainers/csv.h trainers/measure/ceilings.h trainers/measure/clock.h
-    trainers/measure/conditions.h trainers/measure/masks.h trainers/measure/records.h trainers/measure/sampler.h
+    trainers/measure/masks.h trainers/measure/records.h trainers/measure/sampler.h
     trainers/measure/samples.h trainers/reactivation/kept_runs.h
     trainers/report/cells.h trainers/report/chart.h trainers/report/format.h trainers/report/markup.h
     trainers/report/paper.h trainers/report/scale.h trainers/report/sections.h trainers/report/style.h

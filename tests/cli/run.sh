@@ -50,9 +50,11 @@ expect 0 "^training.steps = 7" train --keys --set training.steps=7
 expect 1 'train-images-idx3-ubyte' data check "$folder"
 expect 0 'policy.fraction.initial = ' reproduce reactivation --keys
 
+expect 2 "expects NAME:KERNEL:STRIDE:SIZE; got 'a:3'" latency --layer a:3
 expect 2 '--repetitions: Value 0 not in range' bench --repetitions 0
 if [ -x "$(dirname "$program")/bench/coppice-bench" ]; then
   expect 0 '^linear/784to300/n64/forward/90/csr/panel$' bench --list --filter '^linear/784to300/n64/forward/90' --sparsity 0.9
+  expect 1 "there is no group .x." bench --document --only x
   expect 1 "no case's name has 'nothing'" bench --filter nothing
   expect 1 'expects avx512, avx2, sse4, neon or generic; got .avx3.' bench --isa avx3
 else

@@ -58,5 +58,6 @@ void add_data(CLI::App& app, Context& context);
 void add_inspect(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
+void add_latency(CLI::App& app, Context& context);
 
 }  // namespace coppice::train::cli

@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   cli::add_inspect(app, context);
   cli::add_export(app, context);
   cli::add_bench(app, context);
+  cli::add_latency(app, context);
   app.footer(kFooter);  // commands would inherit it, had it been there before them
 
   const std::vector<std::string> commands = command_names(app);

@@ -35,6 +35,22 @@ std::size_t sign_rank(std::size_t n, double tail) {
   return r;
 }
 
+/// The share of the time that the thread did not compute.
+double waiting(const Sample& sample) { return sample.wall > 0.0 ? std::max(0.0, 1.0 - sample.cpu / sample.wall) : 0.0; }
+
+/// Why what is left of `taken` samples says nothing; empty if it does.
+std::string refusal(std::span<const double> seconds, std::size_t taken) {
+  std::ostringstream reason;
+  reason.precision(2);
+  const double share = median_deviation(seconds) / median(seconds);
+  if (seconds.size() < kFewestSamples) {
+    reason << "noisy: " << seconds.size() << " of " << taken << " samples undisturbed";
+  } else if (share > kMostDeviation) {
+    reason << "noisy: samples usually lie " << 100.0 * share << " % off their median";
+  }
+  return reason.str();
+}
+
 }  // namespace
 
 double median(std::span<const double> values) {
@@ -88,30 +104,38 @@ Ratio bootstrap_ratio(std::span<const double> base, std::span<const double> ours
   return {value, at((1.0 - coverage) / 2.0), at((1.0 + coverage) / 2.0)};
 }
 
-Kept keep(std::span<const Sample> samples, int threads) {
-  Kept kept;
-  const auto waiting = [](const Sample& s) { return s.wall > 0.0 ? std::max(0.0, 1.0 - s.cpu / s.wall) : 0.0; };
-  double least = 1.0;
-  for (const Sample& sample : samples) least = std::min(least, waiting(sample));
-  for (const Sample& sample : samples) {
-    if (threads == 1) {
-      kept.seconds.push_back(sample.cpu);
-    } else if (waiting(sample) <= least + kMostWaiting) {
-      kept.seconds.push_back(sample.wall);
-    } else {
+KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads) {
+  KeptRounds kept;
+  kept.seconds.resize(samples.size());
+  const std::size_t rounds = samples.empty() ? 0 : samples[0].size();
+  std::vector<double> least(samples.size(), 1.0);
+  for (std::size_t thing = 0; thing < samples.size(); ++thing) {
+    for (const Sample& sample : samples[thing]) least[thing] = std::min(least[thing], waiting(sample));
+  }
+  for (std::size_t round = 0; round < rounds; ++round) {
+    bool undisturbed = true;
+    for (std::size_t thing = 0; thing < samples.size(); ++thing) {
+      undisturbed = undisturbed && waiting(samples[thing][round]) <= least[thing] + kMostWaiting;
+    }
+    if (threads > 1 && !undisturbed) {
       ++kept.rejected;
+      continue;
+    }
+    for (std::size_t thing = 0; thing < samples.size(); ++thing) {
+      const Sample& sample = samples[thing][round];
+      kept.seconds[thing].push_back(threads == 1 ? sample.cpu : sample.wall);
     }
   }
-  std::ostringstream reason;
-  const double share = median_deviation(kept.seconds) / median(kept.seconds);
-  if (kept.seconds.size() < kFewestSamples) {
-    reason << "noisy: " << kept.seconds.size() << " of " << samples.size() << " samples undisturbed";
-  } else if (share > kMostDeviation) {
-    reason.precision(2);
-    reason << "noisy: samples usually lie " << 100.0 * share << " % off their median";
+  for (const std::vector<double>& seconds : kept.seconds) {
+    if (kept.refused.empty()) kept.refused = refusal(seconds, rounds);
   }
-  kept.refused = reason.str();
   return kept;
+}
+
+Kept keep(std::span<const Sample> samples, int threads) {
+  const std::vector<Sample> one(samples.begin(), samples.end());
+  KeptRounds kept = keep_rounds({&one, 1}, threads);
+  return {std::move(kept.seconds[0]), kept.rejected, std::move(kept.refused)};
 }
 
 }  // namespace coppice::train::measure

@@ -46,7 +46,17 @@ inline constexpr double kMostWaiting = 0.02;
 /// A measurement whose median deviation is a larger share of its median is refused.
 inline constexpr double kMostDeviation = 0.05;
 
+/// The same of several things that were sampled in turn.
+struct KeptRounds {
+  std::vector<std::vector<double>> seconds{};  ///< [thing][round]
+  int rejected = 0;                            ///< rounds
+  std::string refused{};
+};
+
 /// Keeps the processor time of every sample on one thread; on several, the wall-clock time of those not disturbed.
 COPPICE_API Kept keep(std::span<const Sample> samples, int threads);
+/// As keep, but a sample that is rejected takes those of the other things in its round with it: what is left stays
+/// paired. `samples` are [thing][round].
+COPPICE_API KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads);
 
 }  // namespace coppice::train::measure

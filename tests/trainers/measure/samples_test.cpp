@@ -84,6 +84,17 @@ TEST(Samples, NoisyMeasurementsAreRefused) {
   EXPECT_EQ(keep(std::vector<Sample>{{1.0, 1.0}, {1.04, 1.04}, {1.2, 1.2}}, 1).refused, "");
 }
 
+TEST(Samples, RoundsStayPaired) {
+  const std::vector<std::vector<Sample>> samples{{{1.0, 1.0}, {9.0, 1.0}, {1.01, 1.01}, {1.02, 1.02}},
+                                                 {{2.0, 2.0}, {2.0, 2.0}, {2.01, 2.01}, {2.02, 2.02}}};
+  const KeptRounds kept = keep_rounds(samples, 2);
+  EXPECT_EQ(kept.seconds, (std::vector<Values>{{1.0, 1.01, 1.02}, {2.0, 2.01, 2.02}}));
+  EXPECT_EQ(kept.rejected, 1);
+  EXPECT_EQ(kept.refused, "");
+  EXPECT_EQ(keep_rounds(samples, 1).seconds[0].size(), 4U);
+  EXPECT_EQ(keep_rounds({}, 1).refused, "");
+}
+
 TEST(Samples, AreTakenInTurn) {
   std::vector<std::string> order;
   const auto thing = [&](const std::string& name, double seconds) {
