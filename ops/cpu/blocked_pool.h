@@ -6,8 +6,8 @@
 
 namespace coppice::cpu {
 
-// Pooling of images (n, c, …) in the blocked layout; geometry.planes is not read. Threads take blocks of images: every
-// sum has one order. f32 and f64.
+// Pooling of images (n, c, …) in the blocked layout; geometry.planes is not read. Every sum has one order, whatever the
+// number of threads. f32 and f64.
 
 /// output and, for each, where in its window the maximum is (as the window's elements are numbered row by row, the
 /// first of equals, the first NaN if there is one), with an Index for each lane.
