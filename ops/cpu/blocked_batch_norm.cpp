@@ -155,7 +155,7 @@ void normalize(const BlockedImages& g, const T* input, const double* mean, const
       y = hn::IfThenElseZero(used, y);
       if (positive != nullptr) {
         hn::StoreMaskBits(d, hn::Gt(y, zero), positive + i * kBitBytes<T>);
-        y = hn::Max(y, zero);
+        y = hn::IfThenZeroElse(hn::Le(y, zero), y);  // Max would lose NaN on x86
       }
       hn::Store(y, d, output + i * kLanesOf<T>);
     }

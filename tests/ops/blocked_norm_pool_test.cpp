@@ -110,6 +110,18 @@ TEST(BlockedBatchNorm, GradientsAgreeWithDifferences) {
        Tensor::randn({2}, generator, options), Tensor::randn({5, 2, 2, 3}, generator, options)});
 }
 
+TEST(BlockedBatchNorm, KeepsNaNThroughTheReLU) {
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    const TensorOptions options{.dtype = dtype};
+    const Tensor nan = Tensor::full({3, 1, 1, 2}, std::numeric_limits<double>::quiet_NaN(), options);
+    const Tensor mean = Tensor::zeros({1}, options), variance = Tensor::ones({1}, options);
+    const BatchNormOptions how{.statistics = BatchNormStatistics::Running, .running = BatchNormRunning::Hold};
+    const Tensor y = batch_norm_relu(blocked(nan), {}, {}, mean, variance, how);
+    expect_empty_padding(y);
+    for (const double value : y.contiguous().to_vector<double>()) EXPECT_TRUE(std::isnan(value)) << dtype;
+  }
+}
+
 TEST(BlockedBatchNorm, IsBitwiseEqualOverThreads) {
   const NormCase c{{40, 24, 9, 11}, true, true};
   std::vector<Tensor> first;
