@@ -193,7 +193,7 @@ template <class T, class V>
 HWY_INLINE V last_sum(const TileEpilogue<T>& epilogue, V sum, std::int64_t place) {
   const hn::ScalableTag<T> d;
   if (epilogue.residual != nullptr) sum = hn::Add(sum, hn::Load(d, epilogue.residual + place));
-  return epilogue.relu ? hn::Max(sum, hn::Zero(d)) : sum;
+  return epilogue.relu ? hn::IfThenZeroElse(hn::Le(sum, hn::Zero(d)), sum) : sum;  // NaN stays NaN
 }
 
 /// The epilogue of block `block` of `blocks` for a tile whose first output is `base`; `row` is its channel.
