@@ -161,9 +161,17 @@ Threshold<T> radix_threshold(const std::vector<Chunk<T>>& chunks, std::int64_t c
   return {.last = rank_of_key<T>(prefix), .taken = wanted, .equal = histogram[digit]};
 }
 
-/// Ranks that the threshold most probably lies between, from a sample that depends on the scores alone.
+/// Ranks that the threshold most probably lies strictly between; or at one of them, where many ranks are equal.
 template <class T>
-std::pair<T, T> bracket(const Candidates<T>& candidates, std::int64_t count, cpu::Ranking ranking) {
+struct Bracket {
+  T low = {};
+  T high = {};
+  bool ties = false;
+};
+
+/// From a sample that depends on the scores alone.
+template <class T>
+Bracket<T> bracket(const Candidates<T>& candidates, std::int64_t count, cpu::Ranking ranking) {
   std::int64_t scores = 0;
   for (const Chunk<T>& chunk : candidates.chunks) scores += chunk.count;
   const std::int64_t step = std::max<std::int64_t>(1, scores / kSamples);
@@ -180,7 +188,7 @@ std::pair<T, T> bracket(const Candidates<T>& candidates, std::int64_t count, cpu
   }
   const auto size = static_cast<double>(sample.size());
   const double share = static_cast<double>(count) / static_cast<double>(candidates.count);
-  const double margin = 4.0 * std::sqrt(size * share * (1.0 - share)) + 4.0;
+  const double margin = 3.0 * std::sqrt(size * share * (1.0 - share)) + 4.0;
   const auto place = [&](double at, T beyond) {
     if (at < 0.0 || at >= size) return beyond;
     const auto nth = sample.begin() + static_cast<std::ptrdiff_t>(at);
@@ -188,8 +196,10 @@ std::pair<T, T> bracket(const Candidates<T>& candidates, std::int64_t count, cpu
     return *nth;
   };
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const T middle = place(size * share, -kInfinity);
   const T low = place(size * share + margin, -kInfinity);
-  return {low, place(size * share - margin, kInfinity)};
+  const T high = place(size * share - margin, kInfinity);
+  return {.low = low, .high = high, .ties = middle == low || middle == high};
 }
 
 template <class T>
@@ -206,15 +216,12 @@ template <class T>
   coppice::detail::fail("[select] expects scores that nobody writes meanwhile; a NaN came and went");
 }
 
-/// One pass over all scores where few lie within a bracket around the threshold, as most do; a radix search among
-/// those few, or among all.
+/// One pass over all scores where few lie within the bracket, or many are equal to its ends; a radix search among those
+/// few, or among all. Without `room` for those within, it only looks for NaN.
 template <class T>
 Threshold<T> threshold(const std::vector<Scores>& layers, const Candidates<T>& candidates, std::int64_t count,
-                       cpu::Ranking ranking) {
-  constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  const bool few = candidates.count <= kFewScores;
-  const auto [low, high] = few ? std::pair(-kInfinity, kInfinity) : bracket(candidates, count, ranking);
-  const std::int64_t room = few ? 0 : 64 * kChunkWords / 4;
+                       cpu::Ranking ranking, std::pair<T, T> within, std::int64_t room) {
+  const auto [low, high] = within;
   cpu::ScanCounts total;
   std::vector<T> kept;
   std::mutex mutex;
@@ -248,28 +255,21 @@ Threshold<T> threshold(const std::vector<Scores>& layers, const Candidates<T>& c
   return radix_threshold(candidates.chunks, count, ranking);
 }
 
-/// Which of the slots' scores are chosen, as a mask of positions.
-Buffer<std::uint64_t> spread(const Mask& candidates, const std::vector<std::uint64_t>& slots) {
+/// Which of the slots' scores are chosen, as words of positions.
+Buffer<std::uint64_t> spread(const Mask& candidates, const Buffer<std::uint64_t>& slots) {
   const std::span<const std::uint64_t> words = candidates.words();
-  Buffer<std::uint64_t> spread_words(std::ssize(words));
+  Buffer<std::uint64_t> positions(std::ssize(words));
   parallel_for(0, std::ssize(words), kChunkWords, [&](std::int64_t first, std::int64_t last) {
-    std::int64_t slot = candidates.rank(64 * first);
-    for (std::int64_t w = first; w < last; ++w) {
-      std::uint64_t chosen = 0;
-      for (std::uint64_t left = words[static_cast<std::size_t>(w)]; left != 0; left &= left - 1, ++slot) {
-        const std::uint64_t bit = (slots[static_cast<std::size_t>(slot / 64)] >> (slot % 64)) & 1U;
-        chosen |= (left & -left) & -bit;
-      }
-      spread_words[w] = chosen;
-    }
+    cpu::spread_bits(slots.data(), candidates.rank(64 * first), words.data() + first, last - first,
+                     positions.data() + first);
   });
-  return spread_words;
+  return positions;
 }
 
 /// Adds those of the scores equal to the threshold that are taken, in order of layer and position.
 template <class T>
 void add_ties(const Candidates<T>& candidates, const Threshold<T>& threshold, cpu::Ranking ranking, const Mask& lottery,
-              std::vector<std::vector<std::uint64_t>>& chosen) {
+              std::vector<Buffer<std::uint64_t>>& chosen) {
   std::int64_t tie = 0;
   std::vector<std::uint64_t> from(static_cast<std::size_t>(kChunkWords));
   for (const Chunk<T>& chunk : candidates.chunks) {
@@ -287,14 +287,92 @@ void add_ties(const Candidates<T>& candidates, const Threshold<T>& threshold, cp
   }
 }
 
+/// What a split leaves of a chunk: the candidates strictly within the bracket, as bits and as ranks in order.
 template <class T>
-std::vector<Mask> select_typed(const std::vector<Scores>& layers, std::int64_t count, SelectOptions options) {
-  const cpu::Ranking ranking{.absolute = options.absolute, .negate = options.take == Take::Smallest};
-  const Candidates<T> candidates(layers);
-  const Threshold<T> found = threshold(layers, candidates, count, ranking);
-  std::vector<std::vector<std::uint64_t>> chosen;
-  for (const Tensor& values : candidates.held)
-    chosen.emplace_back(static_cast<std::size_t>((values.numel() + 63) / 64));
+struct Within {
+  Buffer<std::uint64_t> bits{};
+  Buffer<T> ranks{};
+};
+
+template <class T>
+Mask lottery_of(const Threshold<T>& found, const SelectOptions& options) {
+  return options.tie_break ? Mask::random(Shape{found.equal}, found.taken, *options.tie_break) : Mask();
+}
+
+/// Chooses in one pass over the scores: what is above the bracket at once, then among what lies within. False, and
+/// nothing of use in `chosen`, where the threshold is not within, or too much is.
+template <class T>
+bool choose_within(const std::vector<Scores>& layers, const Candidates<T>& candidates, std::int64_t count,
+                   cpu::Ranking ranking, const SelectOptions& options, std::pair<T, T> bracket,
+                   std::vector<Buffer<std::uint64_t>>& chosen) {
+  constexpr std::int64_t kRoom = 64 * kChunkWords / 4;
+  std::vector<Within<T>> within(candidates.chunks.size());
+  std::int64_t above = 0;
+  std::int64_t open = 0;
+  bool nan = false;
+  bool too_many = false;
+  std::mutex mutex;
+  parallel_for(0, std::ssize(candidates.chunks), 1, [&](std::int64_t first, std::int64_t last) {
+    Buffer<T> ranks(64 * kChunkWords + cpu::kSplitSlack);
+    for (std::int64_t c = first; c < last; ++c) {
+      const Chunk<T>& chunk = candidates.chunks[static_cast<std::size_t>(c)];
+      Within<T>& mine = within[static_cast<std::size_t>(c)];
+      mine.bits = Buffer<std::uint64_t>((chunk.count + 63) / 64);
+      const cpu::SplitCounts counts =
+          cpu::split_ranks(chunk.scores, chunk.words, chunk.count, ranking, bracket.first, bracket.second,
+                           chosen[chunk.layer].data() + chunk.first / 64, mine.bits.data(), ranks.data());
+      mine.ranks = Buffer<T>(std::min(counts.open, kRoom));
+      std::copy_n(ranks.data(), mine.ranks.size(), mine.ranks.data());
+      const std::lock_guard lock(mutex);
+      above += counts.above;
+      open += counts.open;
+      nan = nan || counts.nan;
+      too_many = too_many || counts.open > kRoom;
+    }
+  });
+  if (nan) fail_at_nan(layers, candidates);
+  if (too_many || count <= above || count > above + open) return false;
+  std::vector<Chunk<T>> parts;
+  for (const Within<T>& part : within) parts.push_back({.count = part.ranks.size(), .scores = part.ranks.data()});
+  const Threshold<T> found = radix_threshold(parts, count - above, {});
+  const bool all_ties = found.taken == found.equal;
+  const Mask lottery = lottery_of(found, options);
+  const auto choose = [&](std::int64_t c, std::int64_t tie) {
+    const Chunk<T>& chunk = candidates.chunks[static_cast<std::size_t>(c)];
+    const Within<T>& mine = within[static_cast<std::size_t>(c)];
+    std::uint64_t* to = chosen[chunk.layer].data() + chunk.first / 64;
+    const T* rank = mine.ranks.data();
+    for (const std::uint64_t word : mine.bits) {
+      std::uint64_t taken = 0;
+      for (std::uint64_t left = word; left != 0; left &= left - 1, ++rank) {
+        bool takes = *rank > found.last;
+        if (*rank == found.last) {
+          takes = all_ties || (lottery.defined() ? lottery.test(tie) : tie < found.taken);
+          ++tie;
+        }
+        taken |= (left & -left) & -static_cast<std::uint64_t>(takes);
+      }
+      *to++ |= taken;
+    }
+    return tie;
+  };
+  if (all_ties) {
+    parallel_for(0, std::ssize(within), 1, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t c = first; c < last; ++c) choose(c, 0);
+    });
+  } else {
+    std::int64_t tie = 0;
+    for (std::int64_t c = 0; c < std::ssize(within); ++c) tie = choose(c, tie);
+  }
+  return true;
+}
+
+/// Chooses in two passes: for the threshold, and to mark what reaches it.
+template <class T>
+void choose_in_two(const std::vector<Scores>& layers, const Candidates<T>& candidates, std::int64_t count,
+                   cpu::Ranking ranking, const SelectOptions& options, std::pair<T, T> bracket, std::int64_t room,
+                   std::vector<Buffer<std::uint64_t>>& chosen) {
+  const Threshold<T> found = threshold(layers, candidates, count, ranking, bracket, room);
   const bool all_ties = found.taken == found.equal;
   parallel_for(0, std::ssize(candidates.chunks), 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t c = first; c < last; ++c) {
@@ -303,20 +381,31 @@ std::vector<Mask> select_typed(const std::vector<Scores>& layers, std::int64_t c
                       chosen[chunk.layer].data() + chunk.first / 64);
     }
   });
-  Mask lottery;
-  if (options.tie_break != nullptr) lottery = Mask::random(Shape{found.equal}, found.taken, *options.tie_break);
+  const Mask lottery = lottery_of(found, options);
   if (!all_ties) add_ties(candidates, found, ranking, lottery, chosen);
+}
+
+template <class T>
+std::vector<Mask> select_typed(const std::vector<Scores>& layers, std::int64_t count, const SelectOptions& options) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const cpu::Ranking ranking{.absolute = options.absolute, .negate = options.take == Take::Smallest};
+  const Candidates<T> candidates(layers);
+  std::vector<Buffer<std::uint64_t>> chosen;
+  for (const Tensor& values : candidates.held) chosen.emplace_back((values.numel() + 63) / 64);
+  if (candidates.count <= kFewScores) {
+    choose_in_two(layers, candidates, count, ranking, options, {-kInfinity, kInfinity}, 0, chosen);
+  } else {
+    const Bracket<T> around = bracket(candidates, count, ranking);
+    const std::pair<T, T> within(around.low, around.high);
+    if (around.ties || !choose_within(layers, candidates, count, ranking, options, within, chosen)) {
+      choose_in_two(layers, candidates, count, ranking, options, within, 64 * kChunkWords / 4, chosen);
+    }
+  }
   std::vector<Mask> masks;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const Mask& among = layers[l].candidates;
-    Buffer<std::uint64_t> words;
-    if (layers[l].values.shape() == among.shape()) {
-      words = Buffer<std::uint64_t>(std::ssize(chosen[l]));
-      std::copy(chosen[l].begin(), chosen[l].end(), words.begin());
-    } else {
-      words = spread(among, chosen[l]);
-    }
-    masks.push_back(Mask::from_words(among.shape(), std::move(words)));
+    const bool of_positions = layers[l].values.shape() == among.shape() || among.count() == among.numel();
+    masks.push_back(Mask::from_words(among.shape(), of_positions ? std::move(chosen[l]) : spread(among, chosen[l])));
   }
   return masks;
 }

@@ -19,6 +19,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include <coppice/ops/cpu/lanes-inl.h>
+
 #if HWY_ARCH_X86_64
 #include <immintrin.h>
 #endif
@@ -121,45 +123,6 @@ struct Gathered {
   HWY_ALIGN std::array<T, 512 + 64> elements;
 };
 
-#if HWY_TARGET != HWY_SCALAR
-/// Lane numbers that bring the set lanes of a byte together, and that take them apart again: 4 bits each.
-struct LaneTables {
-  std::array<std::uint32_t, 256> together{};
-  std::array<std::uint32_t, 256> apart{};
-};
-
-constexpr LaneTables make_lane_tables() {
-  LaneTables tables;
-  for (std::uint32_t byte = 0; byte < 256; ++byte) {
-    std::uint32_t rank = 0;
-    for (std::uint32_t lane = 0; lane < 8; ++lane) {
-      if (((byte >> lane) & 1U) == 0) continue;
-      tables.together[byte] |= lane << (4 * rank);
-      tables.apart[byte] |= rank << (4 * lane);
-      ++rank;
-    }
-  }
-  return tables;
-}
-
-constexpr LaneTables kLaneTables = make_lane_tables();
-
-template <class D>
-HWY_INLINE auto lane_indices(D d, std::uint32_t packed) {
-  const hn::RebindToUnsigned<D> du;
-  using U = hn::TFromD<decltype(du)>;
-  const auto shifts = hn::ShiftLeft<2>(hn::Iota(du, U{0}));
-  return hn::IndicesFromVec(d, hn::And(hn::Shr(hn::Set(du, U{packed}), shifts), hn::Set(du, U{7})));
-}
-
-template <class D>
-HWY_INLINE auto lane_mask(D d, std::uint32_t byte) {
-  const hn::RebindToUnsigned<D> du;
-  using U = hn::TFromD<decltype(du)>;
-  return hn::RebindMask(d, hn::TestBit(hn::Set(du, U{byte}), hn::Shl(hn::Set(du, U{1}), hn::Iota(du, U{0}))));
-}
-#endif
-
 /// Puts the elements of `from` whose bits are set, of the `run` there are, side by side; writes up to a vector more.
 template <class T>
 HWY_INLINE void gather(const T* HWY_RESTRICT from, std::uint64_t bits, std::int64_t run, T* HWY_RESTRICT to) {
@@ -168,7 +131,7 @@ HWY_INLINE void gather(const T* HWY_RESTRICT from, std::uint64_t bits, std::int6
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (; run >= lanes; run -= lanes, from += lanes, bits >>= lanes) {
     const auto byte = static_cast<std::uint32_t>(bits & ((1U << lanes) - 1));
-    hn::StoreU(hn::TableLookupLanes(hn::LoadU(d, from), lane_indices(d, kLaneTables.together[byte])), d, to);
+    hn::StoreU(compress(d, hn::LoadU(d, from), byte), d, to);
     to += std::popcount(byte);
   }
 #endif
@@ -187,7 +150,7 @@ HWY_INLINE void scatter(const T* HWY_RESTRICT from, std::uint64_t bits, std::int
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (; run >= lanes; run -= lanes, to += lanes, bits >>= lanes) {
     const auto byte = static_cast<std::uint32_t>(bits & ((1U << lanes) - 1));
-    const auto spread = hn::TableLookupLanes(hn::LoadU(d, from), lane_indices(d, kLaneTables.apart[byte]));
+    const auto spread = expand(d, hn::LoadU(d, from), byte);
     hn::StoreU(hn::IfThenElse(lane_mask(d, byte), spread, hn::LoadU(d, to)), d, to);
     from += std::popcount(byte);
   }

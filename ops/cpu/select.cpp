@@ -1,7 +1,7 @@
 // Comparisons of scores with thresholds, for exact selection (sparsity/selection.cpp).
 //
 // Mapping        64 scores at a time; each comparison is a 64-bit word, combined with the word of the candidates.
-// Work           reads every score once; what lies between the thresholds is copied, one at a time.
+// Work           reads every score once, and writes two bits of it; what lies between the thresholds is copied.
 // Bound          memory.
 // Deterministic  yes: comparisons are exact.
 // Measure        coppice-bench --benchmark_filter=select_
@@ -17,6 +17,12 @@
 #include <array>
 #include <bit>
 #include <cmath>
+
+#include <coppice/ops/cpu/lanes-inl.h>
+
+#if HWY_ARCH_X86_64
+#include <immintrin.h>
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
@@ -119,6 +125,82 @@ ScanCounts scan(const T* scores, const std::uint64_t* words, std::int64_t count,
   return counts;
 }
 
+/// Writes the ranks whose bits are set side by side, and up to a vector more.
+template <class D, class T>
+HWY_INLINE void keep(D d, hn::Vec<D> rank, std::uint64_t bits, T* HWY_RESTRICT to) {
+#if HWY_TARGET == HWY_SCALAR
+  static_cast<void>(bits);
+  hn::StoreU(rank, d, to);
+#else
+  hn::StoreU(compress(d, rank, static_cast<std::uint32_t>(bits)), d, to);
+#endif
+}
+
+template <class T>
+SplitCounts split(const T* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, T low, T high,
+                  std::uint64_t* above, std::uint64_t* open, T* kept) {
+  const hn::CappedTag<T, 8> d;
+  const auto lows = hn::Set(d, low);
+  const auto highs = hn::Set(d, high);
+  constexpr std::uint64_t kLaneBits = (std::uint64_t{1} << hn::MaxLanes(d)) - 1;
+  SplitCounts counts;
+  std::array<T, kWord> copy;
+  std::uint64_t nan = 0;
+  for (std::int64_t first = 0; first < count; first += kWord) {
+    std::uint64_t valid = 0;
+    const T* HWY_RESTRICT from = word_of(scores, words, count, first, copy, valid);
+    std::uint64_t above_word = 0;
+    std::uint64_t open_word = 0;
+    std::uint64_t nan_word = 0;
+    for (std::size_t i = 0; i < kWord; i += hn::Lanes(d)) {
+      const auto rank = rank_of(d, hn::LoadU(d, from + i), ranking);
+      const auto at_least = hn::Ge(rank, highs);
+      const std::uint64_t between = bits_of(d, hn::AndNot(at_least, hn::Gt(rank, lows))) & (valid >> i) & kLaneBits;
+      above_word |= bits_of(d, at_least) << i;
+      open_word |= between << i;
+      nan_word |= bits_of(d, hn::IsNaN(rank)) << i;
+      if (between != 0) {
+        keep(d, rank, between, kept);
+        kept += std::popcount(between);
+      }
+    }
+    nan |= nan_word & valid;
+    above_word &= valid;
+    *above++ = above_word;
+    *open++ = open_word;
+    counts.above += std::popcount(above_word);
+    counts.open += std::popcount(open_word);
+  }
+  counts.nan = nan != 0;
+  return counts;
+}
+
+/// The bits of `packed`, from the lowest on, at the places of the set bits of `at`.
+HWY_INLINE std::uint64_t apart(std::uint64_t packed, std::uint64_t at) {
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX2
+  return _pdep_u64(packed, at);
+#else
+  std::uint64_t bits = 0;
+  for (; at != 0; at &= at - 1, packed >>= 1) bits |= (at & -at) & -(packed & 1U);
+  return bits;
+#endif
+}
+
+void spread_words(const std::uint64_t* packed, std::int64_t slot, const std::uint64_t* at, std::int64_t count,
+                  std::uint64_t* out) {
+  for (std::int64_t w = 0; w < count; ++w) {
+    const int length = std::popcount(at[w]);
+    const int shift = static_cast<int>(slot % kWord);
+    std::uint64_t bits = 0;
+    if (length > 0) {
+      bits = packed[slot / kWord] >> shift;
+      if (shift + length > kWord) bits |= packed[slot / kWord + 1] << (kWord - shift);
+    }
+    out[w] = apart(bits, at[w]);
+    slot += length;
+  }
+}
+
 template <class T>
 void mark(const T* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, T last, bool ties,
           std::uint64_t* chosen) {
@@ -145,6 +227,14 @@ ScanCounts scan_f64(const double* scores, const std::uint64_t* words, std::int64
                     double high, double* kept, std::int64_t room) {
   return scan(scores, words, count, ranking, low, high, kept, room);
 }
+SplitCounts split_f32(const float* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, float low,
+                      float high, std::uint64_t* above, std::uint64_t* open, float* kept) {
+  return split(scores, words, count, ranking, low, high, above, open, kept);
+}
+SplitCounts split_f64(const double* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, double low,
+                      double high, std::uint64_t* above, std::uint64_t* open, double* kept) {
+  return split(scores, words, count, ranking, low, high, above, open, kept);
+}
 void mark_f32(const float* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, float last,
               bool ties, std::uint64_t* chosen) {
   mark(scores, words, count, ranking, last, ties, chosen);
@@ -163,6 +253,9 @@ namespace coppice::cpu {
 
 HWY_EXPORT(scan_f32);
 HWY_EXPORT(scan_f64);
+HWY_EXPORT(split_f32);
+HWY_EXPORT(split_f64);
+HWY_EXPORT(spread_words);
 HWY_EXPORT(mark_f32);
 HWY_EXPORT(mark_f64);
 
@@ -173,6 +266,18 @@ ScanCounts scan_ranks(const float* scores, const std::uint64_t* words, std::int6
 ScanCounts scan_ranks(const double* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, double low,
                       double high, double* kept, std::int64_t room) {
   return HWY_DYNAMIC_DISPATCH(scan_f64)(scores, words, count, ranking, low, high, kept, room);
+}
+SplitCounts split_ranks(const float* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, float low,
+                        float high, std::uint64_t* above, std::uint64_t* open, float* kept) {
+  return HWY_DYNAMIC_DISPATCH(split_f32)(scores, words, count, ranking, low, high, above, open, kept);
+}
+SplitCounts split_ranks(const double* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking,
+                        double low, double high, std::uint64_t* above, std::uint64_t* open, double* kept) {
+  return HWY_DYNAMIC_DISPATCH(split_f64)(scores, words, count, ranking, low, high, above, open, kept);
+}
+void spread_bits(const std::uint64_t* packed, std::int64_t slot, const std::uint64_t* at, std::int64_t count,
+                 std::uint64_t* out) {
+  HWY_DYNAMIC_DISPATCH(spread_words)(packed, slot, at, count, out);
 }
 void mark_ranks(const float* scores, const std::uint64_t* words, std::int64_t count, Ranking ranking, float last,
                 bool ties, std::uint64_t* chosen) {

@@ -74,7 +74,7 @@ TYPED_TEST(Selection, EqualsAStableSort) {
 template <class T>
 std::vector<std::vector<T>> awkward_scores(std::size_t count) {
   Generator generator(9);
-  std::vector<std::vector<T>> all(6, std::vector<T>(count));
+  std::vector<std::vector<T>> all(7, std::vector<T>(count));
   for (std::size_t i = 0; i < count; ++i) {
     const double value = generator.normal();
     all[0][i] = static_cast<T>(value);
@@ -83,6 +83,7 @@ std::vector<std::vector<T>> awkward_scores(std::size_t count) {
     all[3][i] = static_cast<T>(i % 64 == 0 ? 1e30 : value);                  // a column of a matrix
     all[4][i] = static_cast<T>(i < count / 2 ? 0.5 + 1e-6 * value : value);  // half of them nearly equal
     all[5][i] = static_cast<T>(std::round(value * 3.0) * (i % 3 == 0 ? -0.0 : 1.0));
+    all[6][i] = static_cast<T>(std::round(value * 500.0));  // ties that a sample hardly shows
   }
   return all;
 }
