@@ -37,6 +37,58 @@ void for_words(const Mask& a, const Mask& b, Body body) {
   });
 }
 
+/// Words whose moves are found before any is made: loops over one word's few moves would be mispredicted at each end.
+constexpr std::int64_t kMoveWords = 16;
+
+/// Which slots of some words of one packing go where in those of another.
+struct Moves {
+  std::int64_t had = 0;
+  std::int64_t wanted = 0;
+  std::size_t count = 0;
+  bool same = false;  ///< all move, none is new
+  std::array<std::uint16_t, 64 * kMoveWords + 1> reads;
+  std::array<std::uint16_t, 64 * kMoveWords + 1> writes;
+
+  void find(const std::uint64_t* have, const std::uint64_t* want, std::int64_t words) {
+    if (std::equal(have, have + words, want)) {
+      had = 0;
+      for (std::int64_t w = 0; w < words; ++w) had += detail::count_bits(have[w]);
+      wanted = had;
+      same = true;
+      return;
+    }
+    same = false;
+    std::uint16_t read = 0;
+    std::uint16_t write = 0;
+    std::size_t moved = 0;
+    for (std::int64_t w = 0; w < words; ++w) {
+      for (std::uint64_t either = have[w] | want[w]; either != 0; either &= either - 1) {
+        const std::uint64_t lowest = either & -either;
+        const bool leaves = (have[w] & lowest) != 0;
+        const bool arrives = (want[w] & lowest) != 0;
+        reads[moved] = read;
+        writes[moved] = write;
+        moved += static_cast<std::size_t>(leaves && arrives);
+        read = static_cast<std::uint16_t>(read + leaves);
+        write = static_cast<std::uint16_t>(write + arrives);
+      }
+    }
+    count = moved;
+    had = read;
+    wanted = write;
+  }
+
+  template <class T>
+  void apply(const T* from, T* to, T fill) const {
+    if (same) {
+      std::copy_n(from, wanted, to);
+      return;
+    }
+    if (static_cast<std::int64_t>(count) < wanted) std::fill_n(to, wanted, fill);
+    for (std::size_t i = 0; i < count; ++i) to[writes[i]] = from[reads[i]];
+  }
+};
+
 void scatter_into(const Tensor& packed, const Mask& at, const Tensor& dense) {
   dispatch_dtype(packed.dtype(), "WeightState", [&]<class T>() {
     const T* const in = packed.data<T>();
@@ -100,27 +152,19 @@ std::vector<Tensor> detail::remap_all(const std::vector<Tensor>& packed, const M
       vectors.emplace_back(packed[v].data<T>(), results[v].data<T>());
     }
     const T filled = static_cast<T>(fill);
-    for_words(from, to,
-              [&, filled](std::int64_t, std::uint64_t have, std::uint64_t want, std::int64_t in, std::int64_t out) {
-                const std::int64_t wanted = detail::count_bits(want);
-                if (have == want) {
-                  for (const auto& [source, result] : vectors) std::copy_n(source + in, wanted, result + out);
-                  return;
-                }
-                // Slots within the word of what is in both, found once for all vectors.
-                std::array<std::uint8_t, 64> reads;
-                std::array<std::uint8_t, 64> writes;
-                std::size_t moved = 0;
-                for (std::uint64_t both = have & want; both != 0; both &= both - 1) {
-                  const std::uint64_t before = (both & -both) - 1;
-                  reads[moved] = static_cast<std::uint8_t>(detail::count_bits(have & before));
-                  writes[moved++] = static_cast<std::uint8_t>(detail::count_bits(want & before));
-                }
-                for (const auto& [source, result] : vectors) {
-                  std::fill_n(result + out, wanted, filled);
-                  for (std::size_t i = 0; i < moved; ++i) result[out + writes[i]] = source[in + reads[i]];
-                }
-              });
+    const std::uint64_t* const have = from.words().data();
+    const std::uint64_t* const want = to.words().data();
+    parallel_for(0, std::ssize(from.words()), detail::kSlotGrainWords, [&](std::int64_t first, std::int64_t last) {
+      Moves moves;
+      std::int64_t in = from.rank(first * 64);
+      std::int64_t out = to.rank(first * 64);
+      for (std::int64_t w = first; w < last; w += kMoveWords) {
+        moves.find(have + w, want + w, std::min(kMoveWords, last - w));
+        for (const auto& [source, result] : vectors) moves.apply(source + in, result + out, filled);
+        in += moves.had;
+        out += moves.wanted;
+      }
+    });
   });
   return results;
 }
