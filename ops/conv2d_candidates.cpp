@@ -39,31 +39,51 @@ cpu::Conv2dGeometry geometry_of(const Conv2dProblem& p) {
 
 // Costs in multiply-adds of the blocked dense kernel, about 30 ps each on the machine they were measured on (one Zen 3
 // core, f32, AVX2; coppice-bench --benchmark_filter=Conv2d).
-constexpr double kIm2col = 1.0;         ///< one weight × one output pixel
-constexpr double kColumn = 12.0;        ///< one element of the column matrix, written and read
-constexpr double kEntryProduct = 1.2;   ///< one alive weight × one output pixel, vectors counted
-constexpr double kRowVisit = 13.0;      ///< one row of the filter × 144 of its positions × one output pixel
-constexpr double kPanelProduct = 1.15;  ///< as kEntryProduct, where rows share their entries
-constexpr double kPanelVisit = 3.0;
+constexpr double kIm2col = 1.0;        ///< one weight × one output pixel
+constexpr double kColumn = 12.0;       ///< one element of the column matrix, written and read
+constexpr double kEntryProduct = 1.2;  ///< one alive weight × one output pixel, vectors counted
+constexpr double kRowVisit = 13.0;     ///< one row of the filter × 144 of its positions × one output pixel
+constexpr double kPanelProduct = 1.1;  ///< as kEntryProduct, where rows share their entries
+constexpr double kPanelVisit = 2.0;
 constexpr double kSampledProduct = 1.1;
 constexpr double kSampledVisit = 10.0;
-constexpr double kPacked = 4.0;  ///< one dense weight packed, expanded or gathered
+constexpr double kScatteredProduct = 1.2;
+constexpr double kManyGrids = 1.4;      ///< the dense data gradient at a stride: a grid for every remainder
+constexpr double kPacked = 4.0;         ///< one dense weight packed, expanded or gathered
+constexpr std::int64_t kPanelRows = 4;  ///< rows of the filter that dense kernels hold in registers
 
 double pixels(const Conv2dProblem& p) { return static_cast<double>(p.output[0] * p.output[2] * p.output[3]); }
 double weights(const Conv2dProblem& p) { return static_cast<double>(p.weight.numel()); }
+std::int64_t group_outputs(const Conv2dProblem& p) { return p.weight[0] / p.options.groups; }
 
-double dense_cost(const Conv2dProblem& p) { return weights(p) * (pixels(p) + kPacked); }
-double expanded_cost(const Conv2dProblem& p) { return dense_cost(p) + weights(p) * kPacked; }
+/// What dense kernels multiply by: weights, where rows of a group do not fill a panel more than there are.
+double panel_weights(const Conv2dProblem& p) {
+  const bool columns = p.phase == FlopPhase::DataGradient;
+  const std::int64_t rows = std::max<std::int64_t>(1, columns ? p.weight[1] : group_outputs(p));
+  const std::int64_t padded = (rows + kPanelRows - 1) / kPanelRows * kPanelRows;
+  return weights(p) * static_cast<double>(padded) / static_cast<double>(rows);
+}
+double dense_cost(const Conv2dProblem& p) {
+  return panel_weights(p) * pixels(p) + weights(p) * (p.sparse != nullptr ? 2.0 : 1.0) * kPacked;
+}
 double im2col_cost(const Conv2dProblem& p) {
   const double columns = pixels(p) * weights(p) / static_cast<double>(p.weight[0]);
   return weights(p) * pixels(p) * kIm2col + columns * kColumn + (p.sparse != nullptr ? weights(p) * kPacked : 0.0);
 }
-/// Per output pixel.
-double entries_product(const Conv2dProblem& p, const Mask& mask, double product, double visit) {
-  return static_cast<double>(mask.count()) * product + weights(p) / 144.0 * visit;
+
+/// The filter's entries that a pass multiplies by.
+double entries(const Conv2dProblem& p) {
+  if (p.sparse == nullptr) return weights(p);
+  const Mask& mask = p.phase == FlopPhase::WeightGradient ? p.sparse->trainable() : p.sparse->alive();
+  return static_cast<double>(mask.count());
 }
-double entries_cost(const Conv2dProblem& p, const Mask& mask, double product, double visit) {
-  return pixels(p) * entries_product(p, mask, product, visit) + static_cast<double>(mask.count()) * kPacked;
+/// Per output pixel.
+double entries_product(const Conv2dProblem& p, double product, double visit) {
+  return entries(p) * product + weights(p) / 144.0 * visit;
+}
+template <const double& kProduct, const double& kVisit>
+double entries_cost(const Conv2dProblem& p) {
+  return pixels(p) * entries_product(p, kProduct, kVisit) + entries(p) * kPacked;
 }
 
 /// Of a product that costs `product` per output pixel, on strips: idle lanes count.
@@ -78,31 +98,25 @@ double strips_cost(const Conv2dProblem& p, double product) {
 
 bool is_blocked(const Conv2dProblem& p) { return p.format == MemoryFormat::Blocked; }
 bool is_contiguous(const Conv2dProblem& p) { return p.format == MemoryFormat::Contiguous; }
-bool stores_alive(const Conv2dProblem& p) {
-  return p.sparse != nullptr && p.sparse->stored().count() == p.sparse->alive().count();
-}
-/// Whether the rows of a group share their entries in the filter's groups of rows.
-bool shares_rows(const Conv2dProblem& p, const Mask& mask) {
-  return shared_rows(mask) > 1 && p.weight[0] / p.options.groups % shared_rows(mask) == 0;
-}
-bool is_blocked_sparse(const Conv2dProblem& p) {
-  return is_blocked(p) && p.sparse != nullptr && p.sparse->stored().count() == p.sparse->alive().count();
-}
-bool is_blocked_panels(const Conv2dProblem& p) {
-  return is_blocked_sparse(p) && shared_rows(p.sparse->alive()) > 1 &&
-         p.weight[0] / p.options.groups % shared_rows(p.sparse->alive()) == 0;
-}
-bool samples_blocked(const Conv2dProblem& p) { return is_blocked(p) && p.sparse != nullptr; }
-bool samples_blocked_panels(const Conv2dProblem& p) {
-  return samples_blocked(p) && shared_rows(p.sparse->trainable()) > 1 &&
-         p.weight[0] / p.options.groups % shared_rows(p.sparse->trainable()) == 0;
-}
-
 bool fits_strips(const Conv2dProblem& p) {
   return is_contiguous(p) && p.input[0] > 0 && 2 * p.input[0] <= image_block(p.dtype);
 }
-bool fits_strips_sparse(const Conv2dProblem& p) { return fits_strips(p) && stores_alive(p); }
-bool fits_strips_panels(const Conv2dProblem& p) { return fits_strips_sparse(p) && shares_rows(p, p.sparse->alive()); }
+
+/// Whether the kernels for lists of entries can take the weight: where its values are those of its entries, and dense
+/// ones whose groups (depthwise: one row and one channel) leave a panel mostly empty.
+bool has_entries(const Conv2dProblem& p) {
+  if (p.sparse == nullptr) return group_outputs(p) < kPanelRows && p.weight[1] < kPanelRows;
+  return p.phase == FlopPhase::WeightGradient || p.sparse->stored().count() == p.sparse->alive().count();
+}
+/// Whether, besides, the rows of a group share their entries.
+bool has_panels(const Conv2dProblem& p) {
+  if (p.sparse == nullptr || !has_entries(p)) return false;
+  const std::int64_t shared =
+      shared_rows(p.phase == FlopPhase::WeightGradient ? p.sparse->trainable() : p.sparse->alive());
+  return shared > 1 && group_outputs(p) % shared == 0;
+}
+bool takes_blocked_rows(const Conv2dProblem& p) { return is_blocked(p) && has_entries(p); }
+bool takes_blocked_panels(const Conv2dProblem& p) { return is_blocked(p) && has_panels(p); }
 
 Tensor dense_weight(const Conv2dProblem& p, const Conv2dOperands& o) {
   return p.sparse != nullptr ? p.sparse->to_dense() : o.weight;
@@ -149,15 +163,17 @@ cpu::ConvEpilogue<T> epilogue_of(const Conv2dOperands& o) {
   return {.bias = o.bias.defined() ? o.bias.data<T>() : nullptr};
 }
 
+cpu::DenseFilter forward_filter(const Conv2dProblem& p) {
+  const std::int64_t taps = p.weight[2] * p.weight[3];
+  return {.group = p.weight.numel() / p.options.groups, .row = p.weight[1] * taps, .channel = taps};
+}
+
 Tensor run_blocked_dense_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
   const Tensor y = detail::empty_blocked(p.output, p.dtype);
   const Tensor w = dense_weight(p, o);
-  const std::int64_t taps = p.weight[2] * p.weight[3];
-  const cpu::DenseFilter filter{
-      .group = p.weight.numel() / p.options.groups, .row = p.weight[1] * taps, .channel = taps};
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
-    cpu::blocked_conv_dense<T>(forward_pass(p), filter, w.data<T>(), epilogue_of<T>(o), detail::blocked_data<T>(o.x),
-                               detail::blocked_data<T>(y));
+    cpu::blocked_conv_dense<T>(forward_pass(p), forward_filter(p), w.data<T>(), epilogue_of<T>(o),
+                               detail::blocked_data<T>(o.x), detail::blocked_data<T>(y));
   });
   return y;
 }
@@ -190,14 +206,23 @@ Tensor run_blocked_dense_weight_gradient(const Conv2dProblem& p, const Conv2dOpe
   return wanted_gradient(p, blocked_weight_gradient(p, o));
 }
 
+/// The values of the filter's entries, by slot.
+template <class T>
+const T* entry_values(const Conv2dProblem& p, const Conv2dOperands& o) {
+  return p.sparse != nullptr ? p.sparse->values().data<T>() : o.weight.data<T>();
+}
+std::shared_ptr<const FilterStructure> filter_rows(const Conv2dProblem& p) {
+  return p.sparse != nullptr ? alive_filter_rows(*p.sparse) : full_filter_rows(p.weight);
+}
+
 template <bool kPanels>
-Tensor run_blocked_sparse_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
+Tensor run_blocked_entries_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
   const Tensor y = detail::empty_blocked(p.output, p.dtype);
-  const auto structure = alive_filter_rows(*p.sparse);
+  const auto structure = filter_rows(p);
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
     const auto convolve = kPanels ? &cpu::blocked_conv_panels<T> : &cpu::blocked_conv_rows<T>;
-    convolve(forward_pass(p), structure->view(), p.sparse->values().data<T>(), epilogue_of<T>(o),
-             detail::blocked_data<T>(o.x), detail::blocked_data<T>(y));
+    convolve(forward_pass(p), structure->view(), entry_values<T>(p, o), epilogue_of<T>(o), detail::blocked_data<T>(o.x),
+             detail::blocked_data<T>(y));
   });
   return y;
 }
@@ -215,15 +240,11 @@ Tensor run_strips(const Conv2dProblem& p, const Conv2dOperands& o) {
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
     cpu::gather_strips(pass.input, o.x.data<T>(), x.data<T>());
     if constexpr (kKernel == StripKernel::Dense) {
-      const std::int64_t taps = p.weight[2] * p.weight[3];
-      const cpu::DenseFilter filter{
-          .group = p.weight.numel() / p.options.groups, .row = p.weight[1] * taps, .channel = taps};
-      cpu::blocked_conv_dense<T>(pass.conv, filter, dense_weight(p, o).data<T>(), epilogue_of<T>(o), x.data<T>(),
-                                 y.data<T>());
+      cpu::blocked_conv_dense<T>(pass.conv, forward_filter(p), dense_weight(p, o).data<T>(), epilogue_of<T>(o),
+                                 x.data<T>(), y.data<T>());
     } else {
       const auto convolve = kKernel == StripKernel::Panels ? &cpu::blocked_conv_panels<T> : &cpu::blocked_conv_rows<T>;
-      convolve(pass.conv, alive_filter_rows(*p.sparse)->view(), p.sparse->values().data<T>(), epilogue_of<T>(o),
-               x.data<T>(), y.data<T>());
+      convolve(pass.conv, filter_rows(p)->view(), entry_values<T>(p, o), epilogue_of<T>(o), x.data<T>(), y.data<T>());
     }
     cpu::scatter_strips(pass.output, y.data<T>(), output.data<T>());
   });
@@ -232,10 +253,11 @@ Tensor run_strips(const Conv2dProblem& p, const Conv2dOperands& o) {
 
 Tensor run_blocked_rows_data_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
   const Tensor d_x = detail::empty_blocked(p.input, p.dtype);
-  const auto structure = alive_filter_columns(*p.sparse, p.options.groups);
+  const auto structure = p.sparse != nullptr ? alive_filter_columns(*p.sparse, p.options.groups)
+                                             : full_filter_columns(p.weight, p.options.groups);
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
     for (const cpu::BlockedConv& pass : data_gradient_passes(p)) {
-      cpu::blocked_conv_rows<T>(pass, structure->view(), p.sparse->values().data<T>(), {}, detail::blocked_data<T>(o.y),
+      cpu::blocked_conv_rows<T>(pass, structure->view(), entry_values<T>(p, o), {}, detail::blocked_data<T>(o.y),
                                 detail::blocked_data<T>(d_x));
     }
   });
@@ -243,9 +265,26 @@ Tensor run_blocked_rows_data_gradient(const Conv2dProblem& p, const Conv2dOperan
 }
 
 template <bool kPanels>
+Tensor run_blocked_scattered(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const Tensor d_x = detail::empty_blocked(p.input, p.dtype);
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    const T* const d_y = detail::blocked_data<T>(o.y);
+    if constexpr (kPanels) {
+      cpu::blocked_conv_scattered_panels<T>(forward_pass(p), filter_rows(p)->view(), entry_values<T>(p, o), d_y,
+                                            detail::blocked_data<T>(d_x));
+    } else {
+      cpu::blocked_conv_scattered_dense<T>(forward_pass(p), forward_filter(p), dense_weight(p, o).data<T>(), d_y,
+                                           detail::blocked_data<T>(d_x));
+    }
+  });
+  return d_x;
+}
+
+template <bool kPanels>
 Tensor run_blocked_sampled(const Conv2dProblem& p, const Conv2dOperands& o) {
-  const auto structure = trainable_filter_rows(*p.sparse);
-  const Tensor gradient = Tensor::empty({p.sparse->trainable().count()}, {.dtype = p.dtype});
+  const auto structure = p.sparse != nullptr ? trainable_filter_rows(*p.sparse) : full_filter_rows(p.weight);
+  const Shape shape = p.sparse != nullptr ? Shape{p.sparse->trainable().count()} : p.weight;
+  const Tensor gradient = Tensor::empty(shape, {.dtype = p.dtype});
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
     const auto sample = kPanels ? &cpu::blocked_conv_sampled_panels<T> : &cpu::blocked_conv_sampled_rows<T>;
     sample(forward_pass(p), structure->view(), detail::blocked_data<T>(o.y), detail::blocked_data<T>(o.x),
@@ -256,51 +295,48 @@ Tensor run_blocked_sampled(const Conv2dProblem& p, const Conv2dOperands& o) {
 
 constexpr std::array<Conv2dCandidate, 7> kForward = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_forward},
-    {"blocked/dense", is_blocked, [](const Conv2dProblem& p) { return p.sparse ? expanded_cost(p) : dense_cost(p); },
-     run_blocked_dense_forward},
-    {"blocked/rows", is_blocked_sparse,
-     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->alive(), kEntryProduct, kRowVisit); },
-     run_blocked_sparse_forward<false>},
-    {"blocked/panels", is_blocked_panels,
-     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->alive(), kPanelProduct, kPanelVisit); },
-     run_blocked_sparse_forward<true>},
+    {"blocked/dense", is_blocked, dense_cost, run_blocked_dense_forward},
+    {"blocked/rows", takes_blocked_rows, entries_cost<kEntryProduct, kRowVisit>, run_blocked_entries_forward<false>},
+    {"blocked/panels", takes_blocked_panels, entries_cost<kPanelProduct, kPanelVisit>,
+     run_blocked_entries_forward<true>},
     {"strips/dense", fits_strips,
      [](const Conv2dProblem& p) {
-       return strips_cost(p, weights(p)) + weights(p) * (p.sparse != nullptr ? 2.0 : 1.0) * kPacked;
+       return strips_cost(p, panel_weights(p)) + weights(p) * (p.sparse != nullptr ? 2.0 : 1.0) * kPacked;
      },
      run_strips<StripKernel::Dense>},
-    {"strips/rows", fits_strips_sparse,
+    {"strips/rows", [](const Conv2dProblem& p) { return fits_strips(p) && has_entries(p); },
      [](const Conv2dProblem& p) {
-       return strips_cost(p, entries_product(p, p.sparse->alive(), kEntryProduct, kRowVisit)) +
-              static_cast<double>(p.sparse->alive().count()) * kPacked;
+       return strips_cost(p, entries_product(p, kEntryProduct, kRowVisit)) + entries(p) * kPacked;
      },
      run_strips<StripKernel::Rows>},
-    {"strips/panels", fits_strips_panels,
+    {"strips/panels", [](const Conv2dProblem& p) { return fits_strips(p) && has_panels(p); },
      [](const Conv2dProblem& p) {
-       return strips_cost(p, entries_product(p, p.sparse->alive(), kPanelProduct, kPanelVisit)) +
-              static_cast<double>(p.sparse->alive().count()) * kPacked;
+       return strips_cost(p, entries_product(p, kPanelProduct, kPanelVisit)) + entries(p) * kPacked;
      },
      run_strips<StripKernel::Panels>},
 }};
 
-constexpr std::array<Conv2dCandidate, 3> kDataGradient = {{
+constexpr std::array<Conv2dCandidate, 5> kDataGradient = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_data_gradient},
-    {"blocked/dense", is_blocked, [](const Conv2dProblem& p) { return p.sparse ? expanded_cost(p) : dense_cost(p); },
+    {"blocked/dense", is_blocked,
+     [](const Conv2dProblem& p) {
+       const bool one_grid = p.options.stride[0] == 1 && p.options.stride[1] == 1;
+       return dense_cost(p) * (one_grid ? 1.0 : kManyGrids);
+     },
      run_blocked_dense_data_gradient},
-    {"blocked/rows", is_blocked_sparse,
-     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->alive(), kEntryProduct, kRowVisit); },
-     run_blocked_rows_data_gradient},
+    {"blocked/scattered", is_blocked, [](const Conv2dProblem& p) { return dense_cost(p) * kScatteredProduct; },
+     run_blocked_scattered<false>},
+    {"blocked/rows", takes_blocked_rows, entries_cost<kEntryProduct, kRowVisit>, run_blocked_rows_data_gradient},
+    {"blocked/scattered_panels", takes_blocked_panels, entries_cost<kScatteredProduct, kPanelVisit>,
+     run_blocked_scattered<true>},
 }};
 
 constexpr std::array<Conv2dCandidate, 4> kWeightGradient = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_weight_gradient},
-    {"blocked/dense", is_blocked, [](const Conv2dProblem& p) { return p.sparse ? expanded_cost(p) : dense_cost(p); },
-     run_blocked_dense_weight_gradient},
-    {"blocked/sampled_rows", samples_blocked,
-     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->trainable(), kSampledProduct, kSampledVisit); },
+    {"blocked/dense", is_blocked, dense_cost, run_blocked_dense_weight_gradient},
+    {"blocked/sampled_rows", takes_blocked_rows, entries_cost<kSampledProduct, kSampledVisit>,
      run_blocked_sampled<false>},
-    {"blocked/sampled_panels", samples_blocked_panels,
-     [](const Conv2dProblem& p) { return entries_cost(p, p.sparse->trainable(), kPanelProduct, kPanelVisit); },
+    {"blocked/sampled_panels", takes_blocked_panels, entries_cost<kPanelProduct, kPanelVisit>,
      run_blocked_sampled<true>},
 }};
 

@@ -109,4 +109,16 @@ std::shared_ptr<const FilterStructure> trainable_filter_rows(const WeightState& 
   });
 }
 
+std::shared_ptr<const FilterStructure> full_filter_rows(const Shape& shape) {
+  const auto built = std::make_shared<FilterStructure>();
+  FilterStructure::build_rows(Mask::all(shape), *built);
+  return built;
+}
+
+std::shared_ptr<const FilterStructure> full_filter_columns(const Shape& shape, std::int64_t groups) {
+  const auto built = std::make_shared<FilterStructure>();
+  FilterStructure::build_columns(Mask::all(shape), groups, *built);
+  return built;
+}
+
 }  // namespace coppice

@@ -49,6 +49,10 @@ std::shared_ptr<const FilterStructure> alive_filter_columns(const WeightState& w
 /// The filter's trainable entries by output channel: what the weight gradient reads.
 std::shared_ptr<const FilterStructure> trainable_filter_rows(const WeightState& weight);
 
+/// As alive_filter_rows and alive_filter_columns, for a dense filter (m, c / groups, kh, kw). Not kept: for small ones.
+std::shared_ptr<const FilterStructure> full_filter_rows(const Shape& shape);
+std::shared_ptr<const FilterStructure> full_filter_columns(const Shape& shape, std::int64_t groups);
+
 /// Neighbouring rows that a mask's pattern gives the same entries, where they are a multiple of 4; otherwise 1.
 std::int64_t shared_rows(const Mask& mask);
 

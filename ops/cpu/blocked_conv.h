@@ -52,6 +52,10 @@ struct FilterView {
   /// At least one, so that an output without inputs is written too.
   std::int64_t blocks() const { return std::max<std::int64_t>(1, (channels + block_channels - 1) / block_channels); }
   std::int64_t entries() const { return rows == 0 ? 0 : starts[(blocks() + 1) * rows - 1]; }
+  /// Of one row, on average.
+  double entries_per_channel() const {
+    return static_cast<double>(entries()) / static_cast<double>(std::max<std::int64_t>(1, rows * channels));
+  }
 };
 
 /// Where the weights of a dense filter bank lie: element (row, channel, tap) of a group at group·group + row·row +
@@ -91,10 +95,19 @@ template <class T>
 void blocked_conv_sampled_panels(const BlockedConv& conv, const FilterView& filter, const T* d_output, const T* input,
                                  T* d_values);
 
+/// The data gradient: d_input = filterᵀ ⋆ d_output, written whole. `conv` is the forward pass.
+template <class T>
+void blocked_conv_scattered_panels(const BlockedConv& conv, const FilterView& filter, const T* values,
+                                   const T* d_output, T* d_input);
+
 /// As blocked_conv_rows, for a dense filter.
 template <class T>
 void blocked_conv_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight,
                         const ConvEpilogue<T>& epilogue, const T* input, T* output);
+/// As blocked_conv_scattered_panels, for a dense filter.
+template <class T>
+void blocked_conv_scattered_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight,
+                                  const T* d_output, T* d_input);
 /// d_weight (out_channels, group_inputs, taps) in row-major order.
 template <class T>
 void blocked_conv_dense_weight_gradient(const BlockedConv& conv, const T* d_output, const T* input, T* d_weight);

@@ -26,132 +26,11 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <coppice/ops/cpu/blocked_panel_list-inl.h>
 #include <coppice/ops/cpu/blocked_tile-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
-
-inline constexpr std::size_t kPanelColumns = 3;
-/// The inputs of a tile and a panel's weights share L1.
-inline constexpr std::int64_t kTileBytes = 20 << 10;
-
-/// A filter as a pass reads it: for every block of channels and panel of rows, the places of its entries in the tile
-/// and, entry by entry, a weight for each of the panel's rows.
-template <class T>
-struct PanelList {
-  std::size_t panel_rows = 0;
-  std::int64_t panels = 0;        // of all groups
-  std::int64_t group_panels = 0;  // of one
-  std::int64_t blocks = 0;
-  std::int64_t block_channels = 0;
-  std::vector<std::int64_t> weight_starts;  // (blocks · panels + 1), in entries
-  std::vector<std::int64_t> offset_starts;  // (blocks · panels)
-  Buffer<std::int32_t> offsets;
-  Buffer<T> weights;
-
-  std::int64_t count(std::int64_t run) const {
-    return weight_starts[static_cast<std::size_t>(run) + 1] - weight_starts[static_cast<std::size_t>(run)];
-  }
-  const std::int32_t* run_offsets(std::int64_t run) const {
-    return offsets.data() + offset_starts[static_cast<std::size_t>(run)];
-  }
-  const T* run_weights(std::int64_t run) const {
-    return weights.data() + weight_starts[static_cast<std::size_t>(run)] * static_cast<std::int64_t>(panel_rows);
-  }
-};
-
-/// Rows of a panel for a filter whose rows share entries in groups of `shared`.
-std::size_t panel_rows_for(std::int64_t shared) { return kManyRegisters && shared % 8 == 0 ? 8 : 4; }
-
-template <class T>
-PanelList<T> list_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight, const Tile& tile,
-                        std::int64_t block_channels) {
-  PanelList<T> list;
-  list.panel_rows = panel_rows_for(8);
-  const auto panel_rows = static_cast<std::int64_t>(list.panel_rows);
-  list.group_panels = divide_up(conv.group_outputs(), panel_rows);
-  list.panels = list.group_panels * conv.groups;
-  list.block_channels = block_channels;
-  list.blocks = std::max<std::int64_t>(1, divide_up(conv.group_inputs(), block_channels));
-  const auto taps = static_cast<std::int64_t>(conv.taps.size());
-  list.offsets = Buffer<std::int32_t>(block_channels * taps);
-  for (std::int64_t c = 0; c < block_channels; ++c) {
-    for (std::int64_t t = 0; t < taps; ++t) {
-      list.offsets[c * taps + t] =
-          static_cast<std::int32_t>(c * tile.channel_size() + tile.offset(conv.taps[static_cast<std::size_t>(t)]));
-    }
-  }
-  const std::int64_t runs = list.blocks * list.panels;
-  list.offset_starts.assign(static_cast<std::size_t>(runs), 0);
-  list.weight_starts.resize(static_cast<std::size_t>(runs) + 1);
-  for (std::int64_t run = 0; run <= runs; ++run) {
-    const std::int64_t block = run / list.panels;
-    const std::int64_t before = std::min(block * block_channels, conv.group_inputs());
-    const std::int64_t channels = std::min(block_channels, conv.group_inputs() - before);
-    list.weight_starts[static_cast<std::size_t>(run)] = taps * (before * list.panels + run % list.panels * channels);
-  }
-  list.weights = Buffer<T>(list.weight_starts.back() * panel_rows);
-  parallel_for(0, runs, 16, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t run = first; run < last; ++run) {
-      const std::int64_t panel = run % list.panels;
-      const std::int64_t row = panel % list.group_panels * panel_rows;  // in its group
-      const std::int64_t valid = std::min(panel_rows, conv.group_outputs() - row);
-      const std::int64_t channel = run / list.panels * block_channels;
-      const std::int64_t channels = list.count(run) / std::max<std::int64_t>(1, taps);
-      const std::int64_t group = panel / list.group_panels;
-      T* HWY_RESTRICT to = list.weights.data() + list.weight_starts[static_cast<std::size_t>(run)] * panel_rows;
-      const T* const from = weight + group * filter.group + row * filter.row + channel * filter.channel;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t t = 0; t < taps; ++t) {
-          const T* const entry = from + c * filter.channel + conv.taps[static_cast<std::size_t>(t)].id;
-          for (std::int64_t r = 0; r < panel_rows; ++r) to[r] = r < valid ? entry[r * filter.row] : T(0);
-          to += panel_rows;
-        }
-      }
-    }
-  });
-  return list;
-}
-
-template <class T>
-PanelList<T> list_blocks(const BlockedConv& conv, const FilterView& filter, const T* values, const Tile& tile) {
-  PanelList<T> list;
-  list.panel_rows = panel_rows_for(filter.shared);
-  const auto panel_rows = static_cast<std::int64_t>(list.panel_rows);
-  list.group_panels = divide_up(conv.group_outputs(), panel_rows);
-  list.panels = list.group_panels * conv.groups;
-  list.block_channels = filter.block_channels;
-  list.blocks = filter.blocks();
-  const std::vector<std::int32_t> places = tile.offsets(filter.block_channels, filter.taps);
-  const std::int64_t runs = list.blocks * list.panels;
-  const auto first_row = [&](std::int64_t run) {
-    const std::int64_t panel = run % list.panels;
-    return panel / list.group_panels * conv.group_outputs() + panel % list.group_panels * panel_rows;
-  };
-  const auto run_start = [&](std::int64_t run, std::int64_t row) {
-    return filter.starts[run / list.panels * filter.rows + row];
-  };
-  list.weight_starts.push_back(0);
-  for (std::int64_t run = 0; run < runs; ++run) {
-    const std::int64_t row = first_row(run);
-    list.weight_starts.push_back(list.weight_starts.back() + run_start(run + list.panels, row) - run_start(run, row));
-  }
-  list.offset_starts.assign(list.weight_starts.begin(), list.weight_starts.end() - 1);
-  list.offsets = Buffer<std::int32_t>(list.weight_starts.back());
-  list.weights = Buffer<T>(list.weight_starts.back() * panel_rows);
-  for (std::int64_t run = 0; run < runs; ++run) {
-    const std::int64_t row = first_row(run);
-    const std::int64_t group_end = (run % list.panels / list.group_panels + 1) * conv.group_outputs();
-    const std::int64_t start = list.weight_starts[static_cast<std::size_t>(run)];
-    for (std::int64_t e = 0; e < list.count(run); ++e) {
-      list.offsets[start + e] = places[filter.indices[run_start(run, row) + e]];
-      for (std::int64_t r = 0; r < panel_rows; ++r) {
-        list.weights[(start + e) * panel_rows + r] = row + r < group_end ? values[run_start(run, row + r) + e] : T(0);
-      }
-    }
-  }
-  return list;
-}
 
 /// The sums of kRows rows of the filter at kColumns pixels, for one block of channels. Only the first `valid` are
 /// outputs: unless kFull, the others are computed and dropped.
@@ -217,54 +96,26 @@ PanelKernel<T> panel_kernel(std::size_t panel_rows, std::int64_t valid, std::int
   return full ? kPanelKernels<true, 4, T>[column] : kPanelKernels<false, 4, T>[column];
 }
 
-struct PanelTiling {
-  std::int64_t row_tiles, column_tiles, block_channels;
-};
-
-/// Tiles whose inputs fit their part of L1 for a block of channels, at the least cost per multiplication.
-/// `block_channels` > 0 is given; otherwise it is chosen.
+/// `entries` per channel of the filter's rows, which a panel shares.
 template <class T>
-PanelTiling choose_tiling(const BlockedConv& conv, std::int64_t block_channels) {
-  constexpr std::int64_t kMaxPixels = 56;
-  const auto taps = static_cast<double>(std::max<std::size_t>(1, conv.taps.size()));
-  PanelTiling best{conv.rows, conv.columns, std::max<std::int64_t>(1, block_channels)};
-  double best_cost = 0.0;
-  for (std::int64_t column_tiles = 1; column_tiles <= conv.columns; ++column_tiles) {
-    const std::int64_t columns = divide_up(conv.columns, column_tiles);
-    for (std::int64_t rows = 1; rows <= conv.rows && rows * columns <= kMaxPixels; ++rows) {
-      const Tile tile(conv, rows, columns, kBlockLanes<T>);
-      const std::int64_t fitting = kTileBytes / (tile.channel_size() * static_cast<std::int64_t>(sizeof(T)));
-      if (block_channels > 0 ? fitting < block_channels : fitting < 1) continue;
-      const std::int64_t blocks =
-          std::max<std::int64_t>(1, divide_up(conv.group_inputs(), block_channels > 0 ? block_channels : fitting));
-      const std::int64_t channels =
-          block_channels > 0 ? block_channels : std::max<std::int64_t>(1, divide_up(conv.group_inputs(), blocks));
-      // Cycles per output row of the filter and input channel, a vector of pixels being 1: one pixel alone waits for
-      // its own sums; then reading and writing sums, the copy, and starting a kernel.
-      const double parts = static_cast<double>(divide_up(columns, kPanelColumns) * rows);
-      const double pixels = static_cast<double>(rows * columns) + (columns == 1 ? static_cast<double>(rows) : 0.0);
-      const double copied = static_cast<double>(tile.channel_size() / kBlockLanes<T>);
-      const double cost = static_cast<double>(divide_up(conv.rows, rows) * column_tiles) *
-                          (taps * pixels + (2.0 * pixels + 2.0 * parts) / static_cast<double>(channels) +
-                           4.0 * copied / static_cast<double>(conv.group_outputs()));
-      if (best_cost == 0.0 || cost < best_cost) {
-        best = {divide_up(conv.rows, rows), column_tiles, channels};
-        best_cost = cost;
-      }
-    }
-  }
-  return best;
+Tiling choose_panel_tiling(const BlockedConv& conv, std::int64_t block_channels, std::int64_t panel_rows,
+                           double entries) {
+  constexpr TilingLimits kLimits{.rows = 56, .columns = 56, .outputs = 56, .l1_bytes = 20 << 10};
+  const auto panels = static_cast<double>(divide_up(conv.group_outputs(), panel_rows));
+  return choose_tiling<T>(conv, block_channels, kLimits, [&](const TileShape& s) {
+    return panels * panel_cycles(panel_rows, s, s.channels * entries, 0.0) + s.channels * kCopy * s.copied;
+  });
 }
 
 template <class T>
-void convolve_tiles(const BlockedConv& conv, const PanelTiling& tiling, const Tile& tile, const PanelList<T>& list,
+void convolve_tiles(const BlockedConv& conv, const Tiling& tiling, const Tile& tile, const PanelList<T>& list,
                     const ConvEpilogue<T>& epilogue, const T* input, T* output) {
   const OutputSteps steps = output_steps<T>(conv);
   const auto panel_rows = static_cast<std::int64_t>(list.panel_rows);
   const std::int64_t tiles = tiling.row_tiles * tiling.column_tiles;
   const std::int64_t image_blocks = divide_up(conv.images, kBlockLanes<T>);
   parallel_for(0, image_blocks * tiles, 1, [&](std::int64_t first, std::int64_t last) {
-    const Buffer<T> buffer(list.block_channels * tile.channel_size());
+    const Buffer<T> buffer(list.part_channels * tile.channel_size());
     for (std::int64_t unit = first; unit < last; ++unit) {
       const std::int64_t image_block = unit / tiles;
       const TilePart row_part = tile_part(conv.rows, tiling.row_tiles, unit % tiles / tiling.column_tiles);
@@ -273,20 +124,20 @@ void convolve_tiles(const BlockedConv& conv, const PanelTiling& tiling, const Ti
       const T* const image = input_block(conv, input, image_block);
       const std::int64_t base = output_base<T>(conv, image_block, row_part.first, column_part.first);
       for (std::int64_t group = 0; group < conv.groups; ++group) {
-        for (std::int64_t block = 0; block < list.blocks; ++block) {
-          const std::int64_t channel = block * list.block_channels;
+        for (std::int64_t part = 0; part < list.parts; ++part) {
+          const std::int64_t channel = part * list.part_channels;
           tile.load(image, group * conv.group_inputs() + channel,
-                    std::min(list.block_channels, conv.group_inputs() - channel), row_part, column_part, buffer.data());
+                    std::min(list.part_channels, conv.group_inputs() - channel), row_part, column_part, buffer.data());
           const TileEpilogue<T> part_epilogue =
-              tile_epilogue(conv, epilogue, image_block, block, list.blocks, std::int64_t{0}, std::int64_t{0});
+              tile_epilogue(conv, epilogue, image_block, part, list.parts, std::int64_t{0}, std::int64_t{0});
           for (std::int64_t panel = 0; panel < list.group_panels; ++panel) {
-            const std::int64_t run = block * list.panels + group * list.group_panels + panel;
+            const std::int64_t run = part * list.panels + group * list.group_panels + panel;
             const std::int64_t row = panel * panel_rows;
             const std::int64_t valid = std::min(panel_rows, conv.group_outputs() - row);
             const std::int64_t channel_row = group * conv.group_outputs() + row;
             for (std::int64_t r = 0; r < row_part.count; ++r) {
-              for (std::int64_t part = 0; part < column_parts; ++part) {
-                const TilePart columns = tile_part(column_part.count, column_parts, part);
+              for (std::int64_t c = 0; c < column_parts; ++c) {
+                const TilePart columns = tile_part(column_part.count, column_parts, c);
                 panel_kernel<T>(list.panel_rows, valid, columns.count)(
                     list.count(run), list.run_offsets(run), list.run_weights(run),
                     buffer.data() + r * tile.row_step() + columns.first * kBlockLanes<T>, valid, steps, part_epilogue,
@@ -302,17 +153,13 @@ void convolve_tiles(const BlockedConv& conv, const PanelTiling& tiling, const Ti
 }
 
 template <class T>
-Tile tile_of(const BlockedConv& conv, const PanelTiling& tiling) {
-  return {conv, divide_up(conv.rows, tiling.row_tiles), divide_up(conv.columns, tiling.column_tiles), kBlockLanes<T>};
-}
-
-template <class T>
 void convolve_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight,
                     const ConvEpilogue<T>& epilogue, const T* input, T* output) {
   if (conv.out_channels == 0) return;
-  const PanelTiling tiling = choose_tiling<T>(conv, 0);
-  const Tile tile = tile_of<T>(conv, tiling);
-  convolve_tiles(conv, tiling, tile, list_dense(conv, filter, weight, tile, tiling.block_channels), epilogue, input,
+  const auto panel_rows = static_cast<std::int64_t>(panel_rows_for(8));
+  const Tiling tiling = choose_panel_tiling<T>(conv, 1, panel_rows, static_cast<double>(conv.taps.size()));
+  const Tile tile = tiling.tile(conv, kBlockLanes<T>);
+  convolve_tiles(conv, tiling, tile, list_dense(conv, filter, weight, tile, tiling.part_blocks), epilogue, input,
                  output);
 }
 
@@ -320,9 +167,11 @@ template <class T>
 void convolve_blocks(const BlockedConv& conv, const FilterView& filter, const T* values,
                      const ConvEpilogue<T>& epilogue, const T* input, T* output) {
   if (conv.out_channels == 0) return;
-  const PanelTiling tiling = choose_tiling<T>(conv, filter.block_channels);
-  const Tile tile = tile_of<T>(conv, tiling);
-  convolve_tiles(conv, tiling, tile, list_blocks(conv, filter, values, tile), epilogue, input, output);
+  const auto panel_rows = static_cast<std::int64_t>(panel_rows_for(filter.shared));
+  const Tiling tiling = choose_panel_tiling<T>(conv, filter.block_channels, panel_rows, filter.entries_per_channel());
+  const Tile tile = tiling.tile(conv, kBlockLanes<T>);
+  convolve_tiles(conv, tiling, tile, list_blocks(conv, filter, values, tile, tiling.part_blocks), epilogue, input,
+                 output);
 }
 
 void dense_f32(const BlockedConv& conv, const DenseFilter& filter, const float* weight,

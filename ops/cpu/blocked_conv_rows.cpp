@@ -144,76 +144,21 @@ RowsKernel<T> rows_kernel(std::int64_t rows, std::int64_t columns) {
   return kTable[static_cast<std::size_t>((rows - 1) * kMaxTileColumns + columns - 1)];
 }
 
-/// How a pass is cut: the grid into tiles, the channels into parts of `part_blocks` of the filter's blocks.
-struct Tiling {
-  std::int64_t row_tiles, column_tiles, part_blocks;
-
-  Tile tile(const BlockedConv& conv, std::int64_t lanes) const {
-    return {conv, divide_up(conv.rows, row_tiles), divide_up(conv.columns, column_tiles), lanes};
-  }
-};
-
-/// The tiling of a grid with the least cost(rows, columns, tile, part_blocks, in L1), which is per tile and part.
-template <class T, class Cost>
-Tiling choose_tiling(const BlockedConv& conv, const FilterView& filter, std::int64_t max_rows, std::int64_t max_columns,
-                     std::int64_t max_outputs, Cost cost) {
-  Tiling best{conv.rows, conv.columns, 1};
-  double best_cost = 0.0;
-  for (std::int64_t rows = 1; rows <= std::min(max_rows, conv.rows); ++rows) {
-    std::int64_t tried = 0;
-    for (std::int64_t limit = std::min({max_columns, max_outputs / rows, conv.columns}); limit >= 1; --limit) {
-      const std::int64_t column_tiles = divide_up(conv.columns, limit);
-      const std::int64_t columns = divide_up(conv.columns, column_tiles);
-      if (columns == tried) continue;
-      tried = columns;
-      const Tile tile(conv, rows, columns, kBlockLanes<T>);
-      const std::int64_t block_bytes =
-          tile.channel_size() * filter.block_channels * static_cast<std::int64_t>(sizeof(T));
-      for (std::int64_t blocks = 1; blocks <= filter.blocks(); blocks += divide_up(blocks, 4)) {
-        const std::int64_t parts = divide_up(filter.blocks(), blocks);
-        const double tiles = static_cast<double>(divide_up(conv.rows, rows) * column_tiles * parts);
-        const bool in_l1 = blocks * block_bytes <= kL1Bytes;
-        if (blocks > 1 && blocks * block_bytes > kL2Bytes) break;
-        const double each = cost(rows, columns, tile, static_cast<double>(filter.blocks()) / static_cast<double>(parts),
-                                 in_l1 ? kLoad : kL2Load);
-        if (best_cost == 0.0 || tiles * each < best_cost) {
-          best = {divide_up(conv.rows, rows), column_tiles, divide_up(filter.blocks(), parts)};
-          best_cost = tiles * each;
-        }
-      }
-    }
-  }
-  return best;
-}
-
-/// Entries of a row in one block of channels, on average, that the taps of `conv` keep.
-double entries_per_run(const BlockedConv& conv, const FilterView& filter) {
-  const double runs = static_cast<double>(std::max<std::int64_t>(1, filter.blocks() * filter.rows));
-  return static_cast<double>(filter.entries()) / runs * static_cast<double>(conv.taps.size()) /
-         static_cast<double>(filter.taps);
-}
-
-/// Cycles to copy the inputs of a tile, a block of channels.
-template <class T>
-double copy_cost(const FilterView& filter, const Tile& tile) {
-  return kCopy * static_cast<double>(filter.block_channels * tile.channel_size() / kBlockLanes<T>);
-}
-
 template <class T>
 void convolve(const BlockedConv& conv, const FilterView& filter, const T* values, const ConvEpilogue<T>& epilogue,
               const T* input, T* output) {
   const std::int64_t image_blocks = divide_up(conv.images, kBlockLanes<T>);
   const std::int64_t group_rows = conv.group_outputs();
   if (conv.out_channels == 0) return;
-  const double per_run = entries_per_run(conv, filter);
+  const double per_channel =  // of those that the taps of `conv` keep
+      filter.entries_per_channel() * static_cast<double>(conv.taps.size()) / static_cast<double>(filter.taps);
   const Tiling tiling =
-      choose_tiling<T>(conv, filter, kMaxTileRows, kMaxTileColumns, kMaxSums,
-                       [&](std::int64_t rows, std::int64_t columns, const Tile& tile, double blocks, double load) {
-                         const double outputs = static_cast<double>(rows * columns);
-                         return static_cast<double>(group_rows) *
-                                    (blocks * per_run * (load * outputs + 2.0 * kLoad) + outputs + kMispredicted) +
-                                blocks * copy_cost<T>(filter, tile);
-                       });
+      choose_tiling<T>(conv, filter.block_channels, {kMaxTileRows, kMaxTileColumns, kMaxSums}, [&](const TileShape& s) {
+        const double outputs = static_cast<double>(s.rows * s.columns);
+        return static_cast<double>(group_rows) *
+                   (s.channels * per_channel * (s.load * outputs + 2.0 * kLoad) + outputs + kMispredicted) +
+               s.channels * kCopy * s.copied;
+      });
   const Tile tile = tiling.tile(conv, kBlockLanes<T>);
   const EntryList<T> list = list_entries(filter, values, tile, tiling.part_blocks);
   const OutputSteps steps = output_steps<T>(conv);

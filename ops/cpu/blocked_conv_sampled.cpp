@@ -251,15 +251,10 @@ std::uint32_t part_start(const FilterView& filter, std::int64_t part, std::int64
   return filter.starts[std::min(part * part_blocks, filter.blocks()) * filter.rows + row];
 }
 
-double entries_per_channel(const FilterView& filter) {
-  return static_cast<double>(filter.entries()) /
-         static_cast<double>(std::max<std::int64_t>(1, filter.rows * filter.channels));
-}
-
 template <class T>
 void sample_rows(const BlockedConv& conv, const FilterView& filter, const T* d_output, const T* input, T* d_values) {
   const std::int64_t group_rows = conv.group_outputs();
-  const double per_channel = entries_per_channel(filter);
+  const double per_channel = filter.entries_per_channel();
   SampleTiling tiling = choose_tiling<T>(conv, filter.block_channels, false, [&](const SampleShape& s) {
     constexpr double kLaneSums = 2.5;  // of one entry
     const double entries = s.channels * per_channel;
@@ -376,7 +371,7 @@ void sample_dense(const BlockedConv& conv, const T* d_output, const T* input, T*
 template <class T>
 void sample_blocks(const BlockedConv& conv, const FilterView& filter, const T* d_output, const T* input, T* d_values) {
   constexpr auto kRows = static_cast<std::int64_t>(kPanel);
-  SampleTiling tiling = choose_panel_tiling<T>(conv, filter.block_channels, entries_per_channel(filter));
+  SampleTiling tiling = choose_panel_tiling<T>(conv, filter.block_channels, filter.entries_per_channel());
   share_parts(conv, filter.block_channels, tiling);
   const Tile tile = tiling.tile(conv, kBlockLanes<T>);
   const std::int64_t part_blocks = tiling.channels / filter.block_channels;

@@ -31,7 +31,7 @@ inline constexpr std::int64_t kBlockLanes = static_cast<std::int64_t>(hn::MaxLan
 inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 inline constexpr std::int64_t kL1Bytes = 30 << 10;
-inline constexpr std::int64_t kL2Bytes = 256 << 10;
+inline constexpr std::int64_t kL2Bytes = 128 << 10;
 
 // Cycles, as measured on Zen 3: two vectors are loaded per cycle from L1, about one from L2; a loop of unknown length
 // ends in a mispredicted branch.
@@ -49,6 +49,22 @@ inline TilePart tile_part(std::int64_t size, std::int64_t tiles, std::int64_t in
   return {first, size * (index + 1) / tiles - first};
 }
 
+/// The inputs that the taps of a convolution reach from output (0, 0).
+struct Reach {
+  std::int64_t top = 0, left = 0;
+  std::int64_t height = 1, width = 1;
+
+  explicit Reach(const BlockedConv& conv) {
+    if (conv.taps.empty()) return;
+    const auto [min_y, max_y] = std::ranges::minmax(conv.taps, {}, &Tap::y);
+    const auto [min_x, max_x] = std::ranges::minmax(conv.taps, {}, &Tap::x);
+    top = min_y.y;
+    left = min_x.x;
+    height = max_y.y - top + 1;
+    width = max_x.x - left + 1;
+  }
+};
+
 /// A tile of rows × columns outputs, and how the inputs it reads lie in a buffer:
 /// [channel][row][remainder of the column by stride_x][column][lanes]. With the remainders apart, neighbouring outputs
 /// read neighbouring vectors at any stride.
@@ -56,25 +72,25 @@ class Tile {
  public:
   Tile(const BlockedConv& conv, std::int64_t rows, std::int64_t columns, std::int64_t lanes)
       : conv_(conv), rows_(rows), columns_(columns), lanes_(lanes) {
-    top_ = left_ = 0;
-    std::int64_t bottom = 0, right = 0;
-    for (std::size_t i = 0; i < conv.taps.size(); ++i) {
-      const std::int64_t y = conv.taps[i].y, x = conv.taps[i].x;
-      top_ = i == 0 ? y : std::min(top_, y);
-      bottom = i == 0 ? y : std::max(bottom, y);
-      left_ = i == 0 ? x : std::min(left_, x);
-      right = i == 0 ? x : std::max(right, x);
-    }
-    height_ = (rows - 1) * conv.stride_y + bottom - top_ + 1;
-    reach_ = (right - left_) / conv.stride_x;
+    const Reach reach(conv);
+    top_ = reach.top;
+    left_ = reach.left;
+    height_ = (rows - 1) * conv.stride_y + reach.height;
+    reach_ = (reach.width - 1) / conv.stride_x;
     plane_ = columns + reach_;
-    planes_ = std::min(conv.stride_x, right - left_ + 1);
+    planes_ = std::min(conv.stride_x, reach.width);
     used_rows_.assign(static_cast<std::size_t>(conv.stride_y), false);
     used_planes_.assign(static_cast<std::size_t>(planes_), false);
     for (const Tap& tap : conv.taps) {
       used_rows_[static_cast<std::size_t>((tap.y - top_) % conv.stride_y)] = true;
       used_planes_[static_cast<std::size_t>((tap.x - left_) % conv.stride_x)] = true;
     }
+  }
+  /// channel_size() of such a tile, in vectors.
+  static std::int64_t channel_vectors(const BlockedConv& conv, const Reach& reach, std::int64_t rows,
+                                      std::int64_t columns) {
+    return ((rows - 1) * conv.stride_y + reach.height) * std::min(conv.stride_x, reach.width) *
+           (columns + (reach.width - 1) / conv.stride_x);
   }
 
   std::int64_t rows() const { return rows_; }
@@ -105,7 +121,57 @@ class Tile {
   void load(const T* HWY_RESTRICT input, std::int64_t first_channel, std::int64_t count, TilePart row_part,
             TilePart column_part, T* HWY_RESTRICT buffer) const {
     const hn::ScalableTag<T> d;
-    const std::int64_t lanes = kBlockLanes<T>;
+    for_lines(first_channel, row_part, column_part, [&](const Line& line) HWY_ATTR {
+      T* HWY_RESTRICT to = buffer + line.place;
+      const T* HWY_RESTRICT from = input + line.pixel;
+      for (std::int64_t c = 0; c < count; ++c) {
+        for (std::int64_t q = 0; q < line.first; ++q) hn::Store(hn::Zero(d), d, to + q * lanes_);
+        if (line.step == lanes_) {
+          for (std::int64_t q = line.first * lanes_; q < line.last * lanes_; q += lanes_) {
+            hn::Store(hn::Load(d, from + q), d, to + q);
+          }
+        } else {
+          for (std::int64_t q = line.first; q < line.last; ++q) {
+            hn::Store(hn::Load(d, from + q * line.step), d, to + q * lanes_);
+          }
+        }
+        for (std::int64_t q = line.last; q < line.width; ++q) hn::Store(hn::Zero(d), d, to + q * lanes_);
+        to += channel_size();
+        from += conv_.in_w * lanes_;
+      }
+    });
+  }
+
+  /// The transpose of load: adds the buffer to the pixels that its places stand for; those outside the image are lost.
+  template <class T>
+  void add(const T* HWY_RESTRICT buffer, std::int64_t first_channel, std::int64_t count, TilePart row_part,
+           TilePart column_part, T* HWY_RESTRICT input) const {
+    const hn::ScalableTag<T> d;
+    for_lines(first_channel, row_part, column_part, [&](const Line& line) HWY_ATTR {
+      const T* HWY_RESTRICT from = buffer + line.place;
+      T* HWY_RESTRICT to = input + line.pixel;
+      for (std::int64_t c = 0; c < count; ++c) {
+        for (std::int64_t q = line.first; q < line.last; ++q) {
+          T* const pixel = to + q * line.step;
+          hn::Store(hn::Add(hn::Load(d, pixel), hn::Load(d, from + q * lanes_)), d, pixel);
+        }
+        from += channel_size();
+        to += conv_.in_w * lanes_;
+      }
+    });
+  }
+
+ private:
+  /// The vectors of one row and remainder, in the buffer and in the image.
+  struct Line {
+    std::int64_t place;               // in the buffer
+    std::int64_t pixel, step;         // in the image: of vector 0, and from one to the next
+    std::int64_t first, last, width;  // vectors first … last of width lie inside the image
+  };
+
+  /// Calls visit(line) for every row and remainder that a tap reads.
+  template <class Visit>
+  void for_lines(std::int64_t first_channel, TilePart row_part, TilePart column_part, Visit visit) const {
     const std::int64_t stride = conv_.stride_x;
     const std::int64_t height = height_ - (rows_ - row_part.count) * conv_.stride_y;
     const std::int64_t width = column_part.count + reach_;
@@ -116,31 +182,19 @@ class Tile {
       for (std::int64_t p = 0; p < planes_; ++p) {
         if (!used_planes_[static_cast<std::size_t>(p)]) continue;
         const std::int64_t x = column_part.first * stride + left_ + p;  // of the first vector
-        // Vectors from `first` to `last` lie inside the image.
         const std::int64_t first = !inside ? width : std::min(width, x >= 0 ? 0 : divide_up(-x, stride));
         const std::int64_t last =
             !inside || x >= conv_.in_w ? first : std::max(first, std::min(width, divide_up(conv_.in_w - x, stride)));
-        T* HWY_RESTRICT to = buffer + (r * planes_ + p) * plane_ * lanes;
-        const T* HWY_RESTRICT from =
-            input + ((inside ? y : 0) * conv_.in_channels + first_channel) * conv_.in_w * lanes + x * lanes;
-        for (std::int64_t c = 0; c < count; ++c) {
-          for (std::int64_t q = 0; q < first; ++q) hn::Store(hn::Zero(d), d, to + q * lanes);
-          if (stride == 1) {
-            for (std::int64_t q = first; q < last; ++q) hn::Store(hn::Load(d, from + q * lanes), d, to + q * lanes);
-          } else {
-            for (std::int64_t q = first; q < last; ++q) {
-              hn::Store(hn::Load(d, from + q * stride * lanes), d, to + q * lanes);
-            }
-          }
-          for (std::int64_t q = last; q < width; ++q) hn::Store(hn::Zero(d), d, to + q * lanes);
-          to += channel_size();
-          from += conv_.in_w * lanes;
-        }
+        visit(Line{.place = (r * planes_ + p) * plane_ * lanes_,
+                   .pixel = (((inside ? y : 0) * conv_.in_channels + first_channel) * conv_.in_w + x) * lanes_,
+                   .step = stride * lanes_,
+                   .first = first,
+                   .last = last,
+                   .width = width});
       }
     }
   }
 
- private:
   std::int64_t row_size() const { return planes_ * plane_ * lanes_; }
 
   const BlockedConv& conv_;
@@ -148,6 +202,69 @@ class Tile {
   std::int64_t top_, left_, height_, reach_, plane_, planes_;
   std::vector<bool> used_rows_, used_planes_;
 };
+
+/// How a pass is cut: the grid of outputs into tiles, the channels of a group into parts of `part_blocks` blocks.
+struct Tiling {
+  std::int64_t row_tiles, column_tiles, part_blocks;
+
+  Tile tile(const BlockedConv& conv, std::int64_t lanes) const {
+    return {conv, divide_up(conv.rows, row_tiles), divide_up(conv.columns, column_tiles), lanes};
+  }
+};
+
+/// The most rows, columns and outputs that a tile may have, and the bytes of its inputs that L1 has room for.
+struct TilingLimits {
+  std::int64_t rows, columns, outputs;
+  std::int64_t l1_bytes = kL1Bytes;
+};
+
+/// One way to cut a pass, for its cost.
+struct TileShape {
+  std::int64_t rows, columns;
+  double channels;  ///< of a part
+  double copied;    ///< vectors of inputs, each channel
+  double load;      ///< cycles, each vector of inputs
+};
+
+/// The tiling with the least cost(shape), in cycles per tile and part. The inputs of a part fit L1, or L2.
+template <class T, class Cost>
+Tiling choose_tiling(const BlockedConv& conv, std::int64_t block_channels, const TilingLimits& limits, Cost cost) {
+  const Reach reach(conv);
+  const std::int64_t blocks = std::max<std::int64_t>(1, divide_up(conv.group_inputs(), block_channels));
+  Tiling best{conv.rows, conv.columns, 1};
+  double best_cost = 0.0;
+  for (std::int64_t rows = 1; rows <= std::min(limits.rows, conv.rows); ++rows) {
+    std::int64_t tried = 0;
+    for (std::int64_t limit = std::min({limits.columns, limits.outputs / rows, conv.columns}); limit >= 1; --limit) {
+      const std::int64_t column_tiles = divide_up(conv.columns, limit);
+      const std::int64_t columns = divide_up(conv.columns, column_tiles);
+      if (columns == tried) continue;
+      tried = columns;
+      const std::int64_t vectors = Tile::channel_vectors(conv, reach, rows, columns);
+      const std::int64_t block_bytes = block_channels * vectors * kBlockLanes<T> * static_cast<std::int64_t>(sizeof(T));
+      std::int64_t tried_parts = 0;
+      for (const bool in_l1 : {true, false}) {
+        const std::int64_t fitting = (in_l1 ? limits.l1_bytes : kL2Bytes) / block_bytes;
+        if (in_l1 && fitting == 0) continue;
+        const std::int64_t parts = divide_up(blocks, std::clamp<std::int64_t>(fitting, 1, blocks));
+        if (parts == tried_parts) continue;
+        tried_parts = parts;
+        const double tiles = static_cast<double>(divide_up(conv.rows, rows) * column_tiles * parts);
+        const double total =
+            tiles * cost(TileShape{.rows = rows,
+                                   .columns = columns,
+                                   .channels = static_cast<double>(conv.group_inputs()) / static_cast<double>(parts),
+                                   .copied = static_cast<double>(vectors),
+                                   .load = in_l1 ? kLoad : kL2Load});
+        if (best_cost == 0.0 || total < best_cost) {
+          best = {divide_up(conv.rows, rows), column_tiles, divide_up(blocks, parts)};
+          best_cost = total;
+        }
+      }
+    }
+  }
+  return best;
+}
 
 /// Where a tile's outputs lie: element of (row, column) of output channel k at base + row·row + column·column +
 /// k·channel.

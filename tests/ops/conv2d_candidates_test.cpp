@@ -53,6 +53,7 @@ std::vector<cases::Conv2dCase> geometries() {
       {"pointwise_blocks_strided", {2, 33, 9, 8}, {8, 33, 1, 1}, {.stride = {2, 2}}},
       {"stem", {5, 3, 23, 19}, {16, 3, 7, 7}, {.stride = {2, 2}, .padding = {3, 3}}},
       {"tiles_dilated", {4, 10, 12, 13}, {8, 10, 3, 3}, {.padding = {2, 2}, .dilation = {2, 2}}},
+      {"parts", {3, 130, 9, 9}, {8, 130, 3, 3}, {.padding = {1, 1}}},
       {"uneven", {3, 5, 11, 9}, {8, 5, 2, 5}, {.stride = {3, 2}, .padding = {0, 3}, .dilation = {2, 1}}},
       {"grouped", {6, 12, 8, 8}, {24, 4, 3, 3}, {.padding = {1, 1}, .groups = 3}},
       {"depthwise_strided", {11, 16, 9, 9}, {16, 1, 3, 3}, {.stride = {2, 1}, .padding = {1, 1}, .groups = 16}},
@@ -127,9 +128,15 @@ class Conv2dCandidates : public ::testing::TestWithParam<cases::Conv2dCase> {
 TEST_P(Conv2dCandidates, MatchTheDefinitionExactlyWithADenseWeight) {
   Generator generator(3);
   for (const DType dtype : {kFloat32, kFloat64}) check(integers(GetParam().weight, dtype, generator), dtype);
-  std::set<std::string> expected{"blocked/dense", "im2col"};
+  std::set<std::string> expected{"blocked/dense", "blocked/scattered", "im2col"};
   const std::int64_t images = GetParam().input[0];
-  if (images > 0 && 2 * images <= image_block(kFloat32)) expected.insert("strips/dense");
+  const bool on_strips = images > 0 && 2 * images <= image_block(kFloat32);
+  if (on_strips) expected.insert("strips/dense");
+  const Shape& weight = GetParam().weight;
+  if (weight[0] / GetParam().options.groups < 4 && weight[1] < 4) {
+    expected.insert({"blocked/rows", "blocked/sampled_rows"});
+    if (on_strips) expected.insert("strips/rows");
+  }
   EXPECT_EQ(seen_, expected);
 }
 
@@ -152,7 +159,9 @@ TEST_P(Conv2dCandidates, MatchTheDefinitionExactlyWithBlocksOfRows) {
       const Tensor dense = integers(GetParam().weight, dtype, generator);
       check(Tensor::masked(dense, random_rows(GetParam().weight, shared, 20, generator)), dtype);
     }
-    EXPECT_TRUE(seen_.contains("blocked/panels") && seen_.contains("blocked/sampled_panels"));
+    for (const char* name : {"blocked/panels", "blocked/scattered_panels", "blocked/sampled_panels"}) {
+      EXPECT_TRUE(seen_.contains(name)) << name;
+    }
   }
 }
 
@@ -185,7 +194,8 @@ INSTANTIATE_TEST_SUITE_P(Geometry, Conv2dCandidates, ::testing::ValuesIn(geometr
 
 /// Geometries whose tilings differ by the width of a vector.
 std::vector<cases::Conv2dCase> target_geometries() {
-  const std::set<std::string> chosen{"tiles", "tiles_strided", "pointwise_blocks", "stem", "grouped", "strips"};
+  const std::set<std::string> chosen{"tiles",   "tiles_strided", "pointwise_blocks", "stem",
+                                     "grouped", "strips",        "depthwise_strided"};
   std::vector<cases::Conv2dCase> result;
   for (const cases::Conv2dCase& c : geometries()) {
     if (chosen.contains(c.name)) result.push_back(c);
