@@ -12,6 +12,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <coppice/ops/cpu/exp-inl.h>
 #include <coppice/ops/functors.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -35,6 +36,11 @@ void unary_loop(const void* in, void* out, std::int64_t count, double parameter)
   } else {
     for (std::int64_t i = 0; i < count; ++i) z[i] = F{}(x[i]);
   }
+}
+
+/// As unary_loop<functor::Exp, float>, bit for bit.
+void exp_loop(const void* in, void* out, std::int64_t count, double) {
+  exp_run(static_cast<const float*>(in), 0.0F, count, static_cast<float*>(out));
 }
 
 template <class T>
@@ -102,6 +108,7 @@ struct Table : ElementwiseKernels {
     set_all<std::int64_t>();
     set_all<std::uint8_t>();
     set_bool();
+    unary[static_cast<std::size_t>(UnaryOp::Exp)][column<float>()] = exp_loop;
     where[1] = where_loop<std::uint8_t>;
     where[4] = where_loop<std::uint32_t>;
     where[8] = where_loop<std::uint64_t>;

@@ -145,6 +145,17 @@ TEST(Elementwise, ExpIsWithinOneUlpForEveryMagnitude) {
   }
 }
 
+TEST(Elementwise, ExpOfManyHasTheBitsOfExpOfOne) {
+  std::vector<float> values{static_cast<float>(-kInf), -200.0F, -105.0F, -0.0F, 0.0F, 88.9F, 89.5F,
+                            static_cast<float>(kInf),  1e-30F};
+  for (float x = -104.0F; values.size() < 333; x += 0.61F) values.push_back(x);
+  const Tensor many = exp(Tensor::of(values));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(many.data<float>()[i], exp(Tensor::of({values[i]})).item<float>()) << values[i];
+  }
+  EXPECT_TRUE(std::isnan(exp(Tensor::full({100}, kNan)).data<float>()[0]));
+}
+
 TEST(Elementwise, SpecialValues) {
   for (const DType dtype : {kFloat32, kFloat64}) {
     const Tensor x = Tensor::of({-kInf, -1.0, -0.0, 0.0, 1.0, kInf, kNan}).to(dtype);
