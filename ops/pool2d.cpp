@@ -113,6 +113,38 @@ Tensor gather_maxima(const Tensor& input, const Tensor& where, const Pool2dGeome
                 [geometry](const Saved& saved, const Tensor& g) { return scatter_maxima(g, saved[0], geometry); });
 }
 
+Tensor blocked_gather_maxima(const Tensor& input, const Tensor& where, const Shape& shape,
+                             const Pool2dGeometry& geometry);
+
+/// As scatter_maxima, for blocked images (n, c, height, width) of the shape `from`.
+Tensor blocked_scatter_maxima(const Tensor& d_output, const Tensor& where, const Shape& from,
+                              const Pool2dGeometry& geometry) {
+  const Tensor dy = detail::in_format(d_output, MemoryFormat::Blocked);
+  const Tensor d_input = detail::empty_blocked(from, dy.dtype());
+  dispatch_max_pool(dy.dtype(), where.dtype(), [&]<class T, class Index>() {
+    cpu::blocked_max_pool_scatter(from[0], from[1], geometry, detail::blocked_data<T>(dy), where.data<Index>(),
+                                  detail::blocked_data<T>(d_input));
+  });
+  return record("max_pool2d_scatter", d_input, {d_output}, {where},
+                [geometry, to = d_output.shape()](const Saved& saved, const Tensor& g) {
+                  return blocked_gather_maxima(g, saved[0], to, geometry);
+                });
+}
+
+Tensor blocked_gather_maxima(const Tensor& input, const Tensor& where, const Shape& shape,
+                             const Pool2dGeometry& geometry) {
+  const Tensor x = detail::in_format(input, MemoryFormat::Blocked);
+  const Tensor output = detail::empty_blocked(shape, x.dtype());
+  dispatch_max_pool(x.dtype(), where.dtype(), [&]<class T, class Index>() {
+    cpu::blocked_max_pool_gather(shape[0], shape[1], geometry, detail::blocked_data<T>(x), where.data<Index>(),
+                                 detail::blocked_data<T>(output));
+  });
+  return record("max_pool2d_gather", output, {input}, {where},
+                [geometry, from = input.shape()](const Saved& saved, const Tensor& g) {
+                  return blocked_scatter_maxima(g, saved[0], from, geometry);
+                });
+}
+
 /// Maxima of blocked images, which stay blocked.
 Tensor blocked_max_pool(const Tensor& input, const Shape& shape, bool small, const Pool2dGeometry& geometry) {
   const Tensor output = detail::empty_blocked(shape, input.dtype());
@@ -121,17 +153,10 @@ Tensor blocked_max_pool(const Tensor& input, const Shape& shape, bool small, con
     cpu::blocked_max_pool(shape[0], shape[1], geometry, detail::blocked_data<T>(input), detail::blocked_data<T>(output),
                           where.data<Index>());
   });
-  return record_once("max_pool2d", output, {input}, {where},
-                     [geometry, from = input.shape()](const Saved& saved, const Tensor& d_output) {
-                       const Tensor dy = detail::in_format(d_output, MemoryFormat::Blocked);
-                       const Tensor at = saved[0];
-                       Tensor d_input = detail::empty_blocked(from, dy.dtype());
-                       dispatch_max_pool(dy.dtype(), at.dtype(), [&]<class T, class Index>() {
-                         cpu::blocked_max_pool_scatter(from[0], from[1], geometry, detail::blocked_data<T>(dy),
-                                                       at.data<Index>(), detail::blocked_data<T>(d_input));
-                       });
-                       return d_input;
-                     });
+  return record("max_pool2d", output, {input}, {where},
+                [geometry, from = input.shape()](const Saved& saved, const Tensor& d_output) {
+                  return blocked_scatter_maxima(d_output, saved[0], from, geometry);
+                });
 }
 
 /// Whether the one output is the mean of the whole image: it leaves the blocked format.

@@ -18,7 +18,12 @@ void blocked_max_pool(std::int64_t n, std::int64_t c, const Pool2dGeometry& geom
 template <class T, class Index>
 void blocked_max_pool_scatter(std::int64_t n, std::int64_t c, const Pool2dGeometry& geometry, const T* d_output,
                               const Index* where, T* d_input);
+/// The transpose of the scatter: for each output, the input where its maximum was.
+template <class T, class Index>
+void blocked_max_pool_gather(std::int64_t n, std::int64_t c, const Pool2dGeometry& geometry, const T* input,
+                             const Index* where, T* output);
 
+/// Means are of sums in f64, as those of contiguous images.
 template <class T>
 void blocked_mean_pool(std::int64_t n, std::int64_t c, const Pool2dGeometry& geometry, const T* input, T* output);
 template <class T>

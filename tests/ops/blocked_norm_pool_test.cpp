@@ -18,6 +18,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <string_view>
 
 namespace coppice {
 namespace {
@@ -147,6 +148,11 @@ TEST(BlockedBatchNorm, BackwardFreesTheBitsOfTheReLU) {
   EXPECT_LT(allocator->stats().current - before, in.nbytes() + in.numel() / 8) << "the output alone";
 }
 
+Tensor normal_like(const Tensor& tensor) {
+  Generator generator(13);
+  return Tensor::randn(tensor.shape(), generator, {.dtype = tensor.dtype()});
+}
+
 struct PoolCase {
   const char* name;
   std::function<Tensor(const Tensor&)> pool;
@@ -211,6 +217,35 @@ TEST(BlockedPool, MatchesContiguousImages) {
         expect_close(b.grad(), a.grad(), 1e-5, c.name);
       }
     }
+  }
+}
+
+TEST(BlockedPool, RoundsAsContiguousImagesDo) {
+  Generator generator(11);
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    const Tensor values = Tensor::randn({19, 5, 7, 6}, generator, {.dtype = dtype});
+    for (const PoolCase& c : pool_cases()) {
+      for (const int threads : {1, 2, 3}) {
+        const ThreadLimit limit(threads);
+        const Tensor a = values.clone().requires_grad_(), b = values.clone().requires_grad_();
+        const Tensor expected = c.pool(a), result = c.pool(blocked(b));
+        EXPECT_TRUE(bit_equal(result.detach().contiguous(), expected.detach())) << c.name << ' ' << dtype;
+        const Tensor d_y = normal_like(expected);
+        expected.backward(d_y);
+        result.backward(d_y);
+        EXPECT_TRUE(bit_equal(b.grad(), a.grad())) << c.name << ' ' << dtype;
+      }
+    }
+  }
+}
+
+TEST(BlockedPool, MaximaAreDifferentiableTwice) {
+  Generator generator(12);
+  const Tensor x = Tensor::randn({3, 2, 5, 4}, generator, {.dtype = kFloat64, .requires_grad = true});
+  for (const PoolCase& c : pool_cases()) {
+    if (std::string_view(c.name) == "max_dilated") continue;  // its window is higher than these images
+    gradcheck([&](const std::vector<Tensor>& in) { return std::vector{c.pool(blocked(in[0]))}; }, {x},
+              {.double_backward = true});
   }
 }
 
