@@ -10,8 +10,8 @@ enum class Transpose : bool { No, Yes };
 
 /// C (m, n) = op(A) (m, k) · op(B) (k, n), plus C if `accumulate`. Row-major, leading dimensions in elements.
 ///
-/// f32 and f64. Runs under parallel_for; every element of C is summed in an order that depends on k alone, so the
-/// result is bitwise independent of the number of threads.
+/// f32 and f64. Runs under parallel_for; the order in which an element of C is summed depends on the sizes and the
+/// element's place alone, so the result is bitwise independent of the number of threads.
 template <class T>
 void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
           std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc);
@@ -23,10 +23,11 @@ struct GemmSlice {
   std::int64_t count;
   std::int64_t start;
   std::int64_t depth;
-  std::int64_t width;  ///< of the packed slice; at least count
+  std::int64_t width;  ///< lines side by side when packed
 };
 
-/// Writes the slice as packed[p * width + line]; lines from count to width are 0.
+/// Writes `width` lines after `width` lines, each group of them as packed[p * width + line] and width · depth elements
+/// after the one before; lines past count are 0.
 template <class T>
 using GemmPack = FunctionRef<void(const GemmSlice& slice, T* packed)>;
 

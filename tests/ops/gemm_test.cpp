@@ -100,7 +100,8 @@ TEST(Gemm, MatchesThreeLoopsExactlyOnSmallIntegersOnEveryInstructionSet) {
 TEST(Gemm, SingleAgreesWithDoubleWithinRounding) {
   std::mt19937 random(8);
   std::normal_distribution<float> normal;
-  for (const GemmCase& size : {GemmCase{64, 100, 784}, GemmCase{1, 40, 1000}, GemmCase{40, 1, 1000}}) {
+  for (const GemmCase& size :
+       {GemmCase{64, 100, 784}, GemmCase{1, 40, 1000}, GemmCase{40, 1, 1000}, GemmCase{40, 49, 1000}}) {
     Product<float> single(size, Transpose::No, Transpose::Yes);
     single.a.fill([&] { return normal(random); });
     single.b.fill([&] { return normal(random); });
@@ -124,8 +125,9 @@ TEST(Gemm, IsBitwiseTheSameForAnyNumberOfThreads) {
   std::mt19937 random(9);
   std::normal_distribution<float> normal;
   const int before = num_threads();
-  for (const GemmCase& size : {GemmCase{64, 300, 784}, GemmCase{300, 784, 64}, GemmCase{1, 3000, 500},
-                               GemmCase{500, 2, 700}, GemmCase{10, 2000, 90}}) {
+  for (const GemmCase& size :
+       {GemmCase{64, 300, 784}, GemmCase{300, 784, 64}, GemmCase{1, 3000, 500}, GemmCase{500, 2, 700},
+        GemmCase{10, 2000, 90}, GemmCase{600, 49, 700}, GemmCase{400, 450, 300}}) {
     for (const Transpose tb : kBoth) {
       Product<float> product(size, Transpose::No, tb);
       product.a.fill([&] { return normal(random); });
@@ -144,30 +146,48 @@ TEST(Gemm, IsBitwiseTheSameForAnyNumberOfThreads) {
   set_num_threads(before);
 }
 
+TEST(Gemm, WideProductsAreThoseOfTheirParts) {
+  std::mt19937 random(10);
+  std::uniform_int_distribution<int> integer(-3, 3);
+  Product<float> whole({130, 4510, 384}, Transpose::No, Transpose::No);
+  whole.a.fill([&] { return integer(random); });
+  whole.b.fill([&] { return integer(random); });
+  whole.run(false);
+  std::vector<float> parts(whole.c.elements.size(), 77.0f);
+  constexpr std::int64_t kPart = 451;
+  for (std::int64_t j = 0; j < whole.size.n; j += kPart) {
+    cpu::gemm(whole.ta, whole.tb, whole.size.m, kPart, whole.size.k, whole.a.elements.data(), whole.a.stride,
+              whole.b.elements.data() + j, whole.b.stride, false, parts.data() + j, whole.c.stride);
+  }
+  EXPECT_EQ(whole.c.elements, parts);
+}
+
+/// Packs element(line, p), which lies nowhere in memory.
+template <class Element>
+auto packing(Element element) {
+  return [element](const cpu::GemmSlice& slice, double* packed) {
+    for (std::int64_t first = 0; first < slice.count; first += slice.width) {
+      for (std::int64_t p = 0; p < slice.depth; ++p) {
+        for (std::int64_t line = first; line < first + slice.width; ++line) {
+          *packed++ = line < slice.count ? static_cast<double>(element(slice.first + line, slice.start + p)) : 0.0;
+        }
+      }
+    }
+  };
+}
+
 TEST(Gemm, PackedOperandsAreReadThroughTheirFunctionsOnly) {
-  // A is i + p, B is j − p: neither lies in memory.
-  const std::int64_t m = 9, n = 37, k = 300;
-  const auto pack_a = [](const cpu::GemmSlice& slice, double* packed) {
-    for (std::int64_t p = 0; p < slice.depth; ++p) {
-      for (std::int64_t i = 0; i < slice.width; ++i) {
-        packed[p * slice.width + i] = i < slice.count ? static_cast<double>(slice.first + i + slice.start + p) : 0.0;
+  const auto left = [](std::int64_t i, std::int64_t p) { return (i + p) % 7 - 3; };
+  const auto right = [](std::int64_t j, std::int64_t p) { return (j - p) % 5; };
+  for (const auto& [m, n, k] : {GemmCase{9, 37, 300}, GemmCase{150, 49, 400}, GemmCase{300, 500, 30}}) {
+    std::vector<double> c(static_cast<std::size_t>(m * n));
+    cpu::gemm_packed<double>(m, n, k, packing(left), packing(right), false, c.data(), n);
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < n; ++j) {
+        std::int64_t sum = 0;
+        for (std::int64_t p = 0; p < k; ++p) sum += left(i, p) * right(j, p);
+        ASSERT_EQ(c[static_cast<std::size_t>(i * n + j)], static_cast<double>(sum)) << i << ' ' << j;
       }
-    }
-  };
-  const auto pack_b = [](const cpu::GemmSlice& slice, double* packed) {
-    for (std::int64_t p = 0; p < slice.depth; ++p) {
-      for (std::int64_t j = 0; j < slice.width; ++j) {
-        packed[p * slice.width + j] = j < slice.count ? static_cast<double>(slice.first + j - slice.start - p) : 0.0;
-      }
-    }
-  };
-  std::vector<double> c(static_cast<std::size_t>(m * n));
-  cpu::gemm_packed<double>(m, n, k, pack_a, pack_b, false, c.data(), n);
-  for (std::int64_t i = 0; i < m; ++i) {
-    for (std::int64_t j = 0; j < n; ++j) {
-      double sum = 0;
-      for (std::int64_t p = 0; p < k; ++p) sum += static_cast<double>((i + p) * (j - p));
-      EXPECT_EQ(c[static_cast<std::size_t>(i * n + j)], sum) << i << ' ' << j;
     }
   }
 }
