@@ -17,6 +17,8 @@
 #include <coppice/models/nn/conv2d.h>
 #include <coppice/models/nn/fine_tune.h>
 #include <coppice/models/nn/flatten.h>
+#include <coppice/models/nn/fold.h>
+#include <coppice/models/nn/inference_session.h>
 #include <coppice/models/nn/linear.h>
 #include <coppice/models/nn/masked_state.h>
 #include <coppice/models/nn/pool.h>

@@ -7,6 +7,7 @@
 #include <coppice/models/nn/activation.h>
 #include <coppice/models/nn/batch_norm.h>
 #include <coppice/models/nn/conv2d.h>
+#include <coppice/models/nn/fold.h>
 #include <coppice/models/nn/linear.h>
 #include <coppice/models/nn/pool.h>
 #include <coppice/models/nn/sequential.h>
@@ -69,10 +70,12 @@ class Block : public nn::Module {
     Module& relu = module("relu");
     const bool projects = stride_ != 1 || in_ != out_;
     const Tensor shortcut = projects ? module("downsample")(input) : input;
-    const Tensor first = nn::norm_relu(module("bn1"), relu, module("conv1")(input));
-    const Tensor second = module("conv2")(first);
-    if (kind_ == ResNetBlock::Basic) return nn::norm_relu(module("bn2"), relu, second, shortcut);
-    return nn::norm_relu(module("bn3"), relu, module("conv3")(nn::norm_relu(module("bn2"), relu, second)), shortcut);
+    const Tensor first = nn::conv_norm_relu(module("conv1"), module("bn1"), relu, input);
+    if (kind_ == ResNetBlock::Basic) {
+      return nn::conv_norm_relu(module("conv2"), module("bn2"), relu, first, shortcut);
+    }
+    const Tensor second = nn::conv_norm_relu(module("conv2"), module("bn2"), relu, first);
+    return nn::conv_norm_relu(module("conv3"), module("bn3"), relu, second, shortcut);
   }
 
   std::string description() const override {
@@ -122,7 +125,7 @@ class ResNet : public nn::Module {
     const bool many = input.dim() == 4 && input.device().is_cpu() && is_floating(input.dtype()) &&
                       input.size(0) >= image_block(input.dtype());
     Tensor x = many ? input.to(MemoryFormat::Blocked) : input;
-    x = nn::norm_relu(module("bn1"), module("relu"), module("conv1")(x));
+    x = nn::conv_norm_relu(module("conv1"), module("bn1"), module("relu"), x);
     if (has_pool_) x = module("maxpool")(x);
     for (std::size_t i = 0; i < stages_; ++i) x = module(stage_name(i))(x);
     return module("fc")(module("avgpool")(x).flatten(1));

@@ -3,8 +3,12 @@
 #include <coppice/autograd/record.h>
 #include <coppice/core/flops.h>
 #include <coppice/core/mask.h>
+#include <coppice/core/parallel.h>
 #include <coppice/core/weight_state.h>
+#include <coppice/ops/activation.h>
 #include <coppice/ops/conv2d_candidates.h>
+#include <coppice/ops/cpu/elementwise.h>
+#include <coppice/ops/elementwise.h>
 #include <coppice/ops/memory_format.h>
 #include <coppice/ops/reduce.h>
 
@@ -41,15 +45,47 @@ Conv2dProblem problem_of(FlopPhase phase, const Tensor& images, const Shape& inp
 
 Tensor dense_or_none(const Tensor& weight) { return weight.is_masked() ? Tensor() : detail::raw_contiguous(weight); }
 
+template <class T>
+T* elements(const Tensor& images) {
+  return detail::is_blocked(images) ? detail::blocked_data<T>(images) : images.data<T>();
+}
+
+/// output = max(output + residual, 0), both in one format; NaN stays.
+void add_relu(const Tensor& output, const Tensor& residual) {
+  const std::int64_t count = detail::is_blocked(output) ? detail::blocked_size(output) : output.numel();
+  dispatch_floating(output.dtype(), "conv2d_relu", [&]<class T>() {
+    T* const y = elements<T>(output);
+    const T* const addend = residual.defined() ? elements<T>(residual) : nullptr;
+    parallel_for(0, count, cpu::kElementwiseGrain, [&](std::int64_t first, std::int64_t last) {
+      if (addend != nullptr) {
+        for (std::int64_t i = first; i < last; ++i) y[i] += addend[i];
+      }
+      for (std::int64_t i = first; i < last; ++i) y[i] = y[i] < T(0) ? T(0) : y[i];
+    });
+  });
+}
+
+/// What follows a convolution in conv2d_relu.
+struct Finish {
+  Tensor residual{};
+  bool relu = false;
+};
+
 Tensor raw_conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Shape& output_shape,
-                  const Conv2dOptions& options) {
+                  const Conv2dOptions& options, const Finish& finish = {}) {
   const Conv2dProblem problem =
       problem_of(FlopPhase::Forward, input, input.shape(), weight, weight.shape(), output_shape, options);
   count_flops(FlopPhase::Forward, flops(problem, weight.numel()), flops(problem, alive_count(weight)));
-  return choose_conv2d(problem).run(problem, {.x = detail::in_format(input, problem.format),
-                                              .y = {},
-                                              .weight = dense_or_none(weight),
-                                              .bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor()});
+  const Conv2dCandidate& kernel = choose_conv2d(problem);
+  const Tensor residual = finish.residual.defined() ? detail::in_format(finish.residual, problem.format) : Tensor();
+  const Tensor output = kernel.run(problem, {.x = detail::in_format(input, problem.format),
+                                             .y = {},
+                                             .weight = dense_or_none(weight),
+                                             .bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor(),
+                                             .residual = kernel.finishes ? residual : Tensor(),
+                                             .relu = kernel.finishes && finish.relu});
+  if (finish.relu && !kernel.finishes) add_relu(output, residual);
+  return output;
 }
 
 Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape& weight_shape,
@@ -187,6 +223,19 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, con
   };
   if (weight.is_masked()) return record_once("conv2d", output, {input, weight, bias}, {input, weight}, backward);
   return record("conv2d", output, {input, weight, bias}, {input, weight}, backward);
+}
+
+Tensor conv2d_relu(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options,
+                   const Tensor& residual) {
+  const Shape output_shape = check_conv2d(input, weight, bias, options);
+  COPPICE_CHECK(!residual.defined() || (residual.shape() == output_shape && residual.dtype() == input.dtype()),
+                "[conv2d_relu] expects a residual like the output ", input.dtype(), " ", output_shape, "; got ",
+                residual.dtype(), " ", residual.shape());
+  if (detail::needs_record({input, weight, bias, residual})) {
+    const Tensor output = conv2d(input, weight, bias, options);
+    return relu(residual.defined() ? output + residual : output);
+  }
+  return raw_conv2d(input, weight, bias, output_shape, options, {.residual = residual, .relu = true});
 }
 
 }  // namespace coppice

@@ -28,4 +28,9 @@ COPPICE_API Shape check_conv2d(const Tensor& input, const Tensor& weight, const 
 COPPICE_API Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
                           const Conv2dOptions& options = {});
 
+/// relu(conv2d(input, weight, bias, options) + residual); the residual, of the output's shape, may be undefined. Where
+/// nothing is recorded for back-propagation, kernels do it all as they write the output.
+COPPICE_API Tensor conv2d_relu(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
+                               const Conv2dOptions& options = {}, const Tensor& residual = {});
+
 }  // namespace coppice

@@ -160,7 +160,9 @@ Tensor run_im2col_weight_gradient(const Conv2dProblem& p, const Conv2dOperands& 
 
 template <class T>
 cpu::ConvEpilogue<T> epilogue_of(const Conv2dOperands& o) {
-  return {.bias = o.bias.defined() ? o.bias.data<T>() : nullptr};
+  return {.bias = o.bias.defined() ? o.bias.data<T>() : nullptr,
+          .residual = o.residual.defined() ? detail::blocked_data<T>(o.residual) : nullptr,
+          .relu = o.relu};
 }
 
 cpu::DenseFilter forward_filter(const Conv2dProblem& p) {
@@ -295,10 +297,11 @@ Tensor run_blocked_sampled(const Conv2dProblem& p, const Conv2dOperands& o) {
 
 constexpr std::array<Conv2dCandidate, 7> kForward = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_forward},
-    {"blocked/dense", is_blocked, dense_cost, run_blocked_dense_forward},
-    {"blocked/rows", takes_blocked_rows, entries_cost<kEntryProduct, kRowVisit>, run_blocked_entries_forward<false>},
+    {"blocked/dense", is_blocked, dense_cost, run_blocked_dense_forward, true},
+    {"blocked/rows", takes_blocked_rows, entries_cost<kEntryProduct, kRowVisit>, run_blocked_entries_forward<false>,
+     true},
     {"blocked/panels", takes_blocked_panels, entries_cost<kPanelProduct, kPanelVisit>,
-     run_blocked_entries_forward<true>},
+     run_blocked_entries_forward<true>, true},
     {"strips/dense", fits_strips,
      [](const Conv2dProblem& p) {
        return strips_cost(p, panel_weights(p)) + weights(p) * (p.sparse != nullptr ? 2.0 : 1.0) * kPacked;

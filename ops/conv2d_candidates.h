@@ -25,10 +25,12 @@ struct COPPICE_API Conv2dProblem {
 
 /// What a pass reads, without history; images in the problem's format, all else contiguous.
 struct Conv2dOperands {
-  Tensor x;       ///< the input; undefined in the data gradient
-  Tensor y;       ///< the output's gradient; undefined in the forward pass
-  Tensor weight;  ///< a dense weight; undefined for a Masked one and in the weight gradient
-  Tensor bias{};  ///< or undefined; forward pass only
+  Tensor x;           ///< the input; undefined in the data gradient
+  Tensor y;           ///< the output's gradient; undefined in the forward pass
+  Tensor weight;      ///< a dense weight; undefined for a Masked one and in the weight gradient
+  Tensor bias{};      ///< or undefined; forward pass only
+  Tensor residual{};  ///< added to the output, or undefined; for candidates that finish it
+  bool relu = false;  ///< done last; for candidates that finish the output
 };
 
 /// A kernel that could do one pass.
@@ -41,6 +43,9 @@ struct Conv2dCandidate {
   /// The output, the input's gradient, or the weight's: dense for a dense weight, packed over the trainable entries for
   /// a Masked one.
   Tensor (*run)(const Conv2dProblem& problem, const Conv2dOperands& operands);
+  /// Whether a forward pass adds the residual and does the ReLU. Otherwise conv2d_relu does so in the output returned,
+  /// which must be the candidate's own.
+  bool finishes = false;
 };
 
 /// All candidates for one pass.

@@ -30,6 +30,12 @@ class COPPICE_API BatchNorm2d : public Module {
   std::string description() const override;
   void reset_parameters(std::uint64_t seed, const std::string& prefix) override;
 
+  const BatchNorm2dOptions& options() const { return options_; }
+  const Tensor& weight() const { return weight_; }  ///< undefined unless affine
+  const Tensor& bias() const { return bias_; }      ///< undefined unless affine
+  const Tensor& running_mean() const { return running_mean_; }
+  const Tensor& running_var() const { return running_var_; }
+
   /// What the next forward does.
   Mode mode() const;
   /// Overrides what train() and eval() imply; empty goes back to them.

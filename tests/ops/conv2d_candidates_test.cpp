@@ -8,8 +8,10 @@
 #include <coppice/core/parallel.h>
 #include <coppice/core/tensor_impl.h>
 #include <coppice/core/weight_state.h>
+#include <coppice/ops/activation.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/memory_format.h>
+#include <coppice/ops/plan.h>
 
 #include <set>
 
@@ -104,10 +106,39 @@ class Conv2dCandidates : public ::testing::TestWithParam<cases::Conv2dCase> {
         }
       };
       each(FlopPhase::Forward, {.x = x, .y = {}, .weight = w, .bias = bias}, expected.output);
+      check_finishing(problem, {.x = x, .y = {}, .weight = w, .bias = bias}, expected.output);
       each(FlopPhase::DataGradient, {.x = {}, .y = dy, .weight = w}, expected.d_input);
       each(FlopPhase::WeightGradient, {.x = x, .y = dy, .weight = {}},
            weight.is_masked() ? WeightState::gather(expected.d_weight, weight.weight_state().trainable())
                               : expected.d_weight);
+    }
+  }
+
+  /// Candidates that finish the output, and conv2d_relu whatever it chooses, add a residual and do the ReLU.
+  static void check_finishing(const Conv2dProblem& problem, Conv2dOperands operands, const Tensor& output) {
+    Generator generator(11);
+    const Tensor residual = integers(problem.output, problem.dtype, generator);
+    const Tensor with = relu(output + residual), without = relu(output);
+    const Tensor w = problem.sparse != nullptr ? Tensor() : operands.weight;
+    operands.relu = true;
+    for (const Conv2dCandidate& candidate : conv2d_candidates(FlopPhase::Forward)) {
+      if (!candidate.finishes || !candidate.can_run(problem)) continue;
+      operands.residual = {};
+      EXPECT_TRUE(bit_equal(plain(candidate.run(problem, operands)), plain(without))) << candidate.name;
+      operands.residual = detail::in_format(residual, problem.format);
+      const Tensor result = candidate.run(problem, operands);
+      EXPECT_TRUE(bit_equal(plain(result), plain(with))) << candidate.name;
+      if (problem.format == MemoryFormat::Blocked) expect_empty_padding(result, candidate.name);
+    }
+    if (problem.sparse != nullptr) return;
+    const Tensor& bias = operands.bias;
+    for (const Conv2dCandidate& candidate : conv2d_candidates(FlopPhase::Forward)) {
+      if (!candidate.can_run(problem)) continue;
+      Plan plan;
+      plan.set(problem.key(), candidate.name);
+      const PlanScope scope(plan);
+      EXPECT_TRUE(bit_equal(plain(conv2d_relu(operands.x, w, bias, problem.options)), plain(without)));
+      EXPECT_TRUE(bit_equal(plain(conv2d_relu(operands.x, w, bias, problem.options, residual)), plain(with)));
     }
   }
 

@@ -1,13 +1,19 @@
 #include <coppice/ops/conv2d.h>
 
+#include <cmath>
+#include <limits>
+
 #include <gtest/gtest.h>
 
+#include <coppice/autograd/grad_mode.h>
 #include <coppice/autograd/gradcheck.h>
 #include <coppice/core/flops.h>
 #include <coppice/core/generator.h>
 #include <coppice/core/mask.h>
 #include <coppice/core/parallel.h>
 #include <coppice/core/weight_state.h>
+#include <coppice/ops/activation.h>
+#include <coppice/ops/elementwise.h>
 
 #include "tests/autograd/leak_check.h"
 #include "tests/cases/conv2d_cases.h"
@@ -210,6 +216,35 @@ TEST(Conv2d, LeaksNothing) {
   Tensor masked = Tensor::masked(w.to_dense(), Mask::random(w.shape(), 20, generator));
   masked.requires_grad_();
   expect_no_leak(function, {x, masked, b}, {.create_graph = false});
+}
+
+TEST(Conv2dRelu, HasTheGradientsOfItsParts) {
+  Generator generator(41);
+  const TensorOptions options{.dtype = kFloat64, .requires_grad = true};
+  const Tensor x = Tensor::randn({2, 2, 4, 4}, generator, options), w = Tensor::randn({3, 2, 3, 3}, generator, options);
+  const Tensor b = Tensor::randn({3}, generator, options), r = Tensor::randn({2, 3, 4, 4}, generator, options);
+  const auto function = [](const std::vector<Tensor>& in) {
+    return std::vector{conv2d_relu(in[0], in[1], in[2], {.padding = {1, 1}}, in[3])};
+  };
+  gradcheck(function, {x, w, b, r}, {.double_backward = true});
+  const NoGrad no_grad;
+  EXPECT_TRUE(bit_equal(conv2d_relu(x, w, b, {.padding = {1, 1}}, r), relu(conv2d(x, w, b, {.padding = {1, 1}}) + r)));
+}
+
+TEST(Conv2dRelu, KeepsNaN) {
+  Tensor x = Tensor::ones({1, 1, 2, 2});
+  x.data<float>()[1] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<double> y = conv2d_relu(x, Tensor::full({1, 1, 1, 1}, -1.0)).to_vector<double>();
+  EXPECT_EQ(y[0], 0.0);
+  EXPECT_TRUE(std::isnan(y[1]));
+}
+
+TEST(Conv2dRelu, SaysWhatDoesNotFit) {
+  expect_error(
+      [] {
+        conv2d_relu(Tensor::zeros({1, 1, 3, 3}), Tensor::zeros({2, 1, 1, 1}), {}, {}, Tensor::zeros({1, 1, 3, 3}));
+      },
+      "[conv2d_relu] expects a residual like the output float32 (1, 2, 3, 3); got float32 (1, 1, 3, 3)");
 }
 
 TEST(Conv2d, SaysWhatDoesNotFit) {

@@ -64,6 +64,15 @@ TEST(Snippets, AutogradTakesAFunctionOfOnesOwn) {
   EXPECT_NEAR(y.to_vector<double>()[0], std::pow(x.to_vector<double>()[0], 3), 1e-12);
 }
 
+TEST(Snippets, ASessionInfers) {
+  const auto model = models::resnet20({.width = 4, .seed = 1});
+  Generator generator(1);
+  const Tensor images = Tensor::randn({2, 3, 32, 32}, generator);
+#include "snippets/docs/inference.md.1"
+  EXPECT_EQ(logits.shape(), (Shape{2, 10}));
+  EXPECT_TRUE(model->named_buffers().empty());
+}
+
 TEST(Snippets, PlansAreRecordedAndFollowed) {
   const TemporaryFolder folder;
   const WorkingDirectory here(folder.path());
