@@ -23,27 +23,16 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "coppice/ops/cpu/gemm.cpp"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <array>
-#include <utility>
-
 #include <coppice/ops/cpu/dot-inl.h>
 #include <coppice/ops/cpu/gemm_pack-inl.h>
-#include <coppice/ops/cpu/simd-inl.h>
+#include <coppice/ops/cpu/gemm_tile-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
 
-// Accumulators are kMaxRows × kVectors: all but the few registers that hold B and a broadcast of A.
-#if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM_A64
-inline constexpr std::size_t kMaxRows = 14;
-#else
-inline constexpr std::size_t kMaxRows = 6;
-#endif
-inline constexpr std::size_t kVectors = 2;
 inline constexpr std::int64_t kSliceBytes = 24 << 10;
 inline constexpr std::int64_t kBlockBytes = 192 << 10;
 inline constexpr std::int64_t kMaxColumns = 4096;
@@ -54,76 +43,6 @@ inline constexpr std::int64_t kDirectColumns = 384;
 /// Multiplications worth a thread of their own.
 inline constexpr std::int64_t kGrainWork = std::int64_t{1} << 18;
 
-/// Rows of A as they lie in memory, or as packed: kRows next to each other at every p.
-enum class Rows { Packed, Direct };
-
-/// Part of one tile's C, `rows` × `columns` of the kRows × 2 vectors computed. Rows of A `lda` apart where direct.
-template <std::size_t kRows, Rows kLayout, class T>
-void multiply_tile(std::int64_t depth, const T* HWY_RESTRICT a, std::int64_t lda, const T* HWY_RESTRICT b,
-                   bool accumulate, T* HWY_RESTRICT c, std::int64_t ldc, std::int64_t rows, std::int64_t columns) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  constexpr std::size_t kLanes = hn::MaxLanes(d);
-  constexpr std::size_t kWidth = kVectors * kLanes;
-  for (std::int64_t r = 0; r < rows; ++r) hwy::Prefetch(c + r * ldc);  // needed when the sums are complete
-  const T* lines[kRows];
-  if constexpr (kLayout == Rows::Direct) {  // rows past the last repeat it
-    unroll<kRows>([&](auto r) { lines[r] = a + std::min(static_cast<std::int64_t>(r()), rows - 1) * lda; });
-  }
-  V sums[kRows][kVectors];
-  unroll<kRows>([&](auto r) HWY_ATTR { unroll<kVectors>([&](auto v) HWY_ATTR { sums[r][v] = hn::Zero(d); }); });
-  // The counters of a loop around so few FMAs would take a tenth of the issue slots.
-  HWY_UNROLL(4)
-  for (std::int64_t p = 0; p < depth; ++p) {
-    V line[kVectors];
-    unroll<kVectors>([&](auto v) HWY_ATTR { line[v] = hn::Load(d, b + v * kLanes); });
-    unroll<kRows>([&](auto r) HWY_ATTR {
-      const V factor = hn::Set(d, kLayout == Rows::Direct ? lines[r][p] : a[r]);
-      unroll<kVectors>([&](auto v) HWY_ATTR { sums[r][v] = hn::MulAdd(factor, line[v], sums[r][v]); });
-    });
-    if constexpr (kLayout == Rows::Packed) a += kRows;
-    b += kWidth;
-  }
-  if (rows == static_cast<std::int64_t>(kRows) && columns == static_cast<std::int64_t>(kWidth)) {
-    unroll<kRows>([&](auto r) HWY_ATTR {
-      T* row = c + static_cast<std::int64_t>(r()) * ldc;
-      unroll<kVectors>([&](auto v) HWY_ATTR {
-        if (accumulate) sums[r][v] = hn::Add(sums[r][v], hn::LoadU(d, row + v * kLanes));
-        hn::StoreU(sums[r][v], d, row + v * kLanes);
-      });
-    });
-    return;
-  }
-  HWY_ALIGN T edge[kRows * kWidth];
-  unroll<kRows>([&](auto r) HWY_ATTR {
-    unroll<kVectors>([&](auto v) HWY_ATTR { hn::Store(sums[r][v], d, edge + r * kWidth + v * kLanes); });
-  });
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const T* from = edge + static_cast<std::size_t>(r) * kWidth;
-    T* row = c + r * ldc;
-    std::int64_t j = 0;
-    for (; j + static_cast<std::int64_t>(kLanes) <= columns; j += static_cast<std::int64_t>(kLanes)) {
-      const V sum = hn::Load(d, from + j);
-      hn::StoreU(accumulate ? hn::Add(sum, hn::LoadU(d, row + j)) : sum, d, row + j);
-    }
-    for (; j < columns; ++j) row[j] = accumulate ? row[j] + from[j] : from[j];
-  }
-}
-
-template <class T>
-using TileKernel = void (*)(std::int64_t, const T*, std::int64_t, const T*, bool, T*, std::int64_t, std::int64_t,
-                            std::int64_t);
-
-/// The kernel for tiles of `rows` rows, 1 to kMaxRows.
-template <Rows kLayout, class T>
-TileKernel<T> tile_kernel(std::int64_t rows) {
-  static constexpr auto kTable = []<std::size_t... i>(std::index_sequence<i...>) {
-    return std::array<TileKernel<T>, sizeof...(i)>{&multiply_tile<i + 1, kLayout, T>...};
-  }
-  (std::make_index_sequence<kMaxRows>{});
-  return kTable[static_cast<std::size_t>(rows - 1)];
-}
-
 /// A as the loops around the tiles take it: by its packing function, or where it lies.
 template <class T>
 struct LeftOperand {
@@ -132,31 +51,57 @@ struct LeftOperand {
   std::int64_t lda = 0;
 };
 
-/// Rows of C that share what is packed of B, in L2.
+/// The rows of C in tiles that differ by one row at most, so that none is mostly empty: `tall` of `rows`, then tiles of
+/// one row less.
 template <class T>
-struct RowBlock {
-  const T* a;         ///< the first tile's
-  std::int64_t lda;   ///< where direct
-  std::int64_t step;  ///< of A from tile to tile
-  std::int64_t tile;  ///< rows of one
+struct Tiling {
+  Tiling(std::int64_t m, Rows layout) {
+    count = divide_up(m, static_cast<std::int64_t>(kMaxRows));
+    rows = divide_up(m, count);
+    tall = m - count * (rows - 1);
+    for (const std::int64_t less : {0, 1}) {
+      const std::int64_t height = std::max(rows - less, std::int64_t{1});
+      kernels[less] =
+          layout == Rows::Direct ? tile_kernel<Rows::Direct, T>(height) : tile_kernel<Rows::Packed, T>(height);
+    }
+  }
+  std::int64_t first_row(std::int64_t tile) const { return tile * rows - std::max(tile - tall, std::int64_t{0}); }
+  std::int64_t height(std::int64_t tile) const { return tile < tall ? rows : rows - 1; }
+  TileKernel<T> kernel(std::int64_t tile) const { return kernels[tile < tall ? 0 : 1]; }
+
+  std::int64_t count;
   std::int64_t rows;
+  std::int64_t tall;
+  TileKernel<T> kernels[2];
+};
+
+/// Tiles of C that share what is packed of B, in L2.
+template <class T>
+struct TileBlock {
+  std::int64_t first, last;
+  const T* a;
+  std::int64_t row_step;  ///< of A, from a tile's first row to the next tile's: this times its rows
+  std::int64_t lda;       ///< where direct
 };
 
 /// C (rows of the block, columns) from packed slices of B. Slices that fit in L1 together are taken tile by tile: then
 /// lines of C are written in longer runs.
 template <class T>
-void multiply_block(TileKernel<T> kernel, const RowBlock<T>& block, std::int64_t depth, const T* b, std::int64_t width,
-                    bool accumulate, T* c, std::int64_t ldc, std::int64_t columns) {
+void multiply_block(const Tiling<T>& tiling, const TileBlock<T>& block, std::int64_t depth, const T* b,
+                    std::int64_t width, bool accumulate, T* c, std::int64_t ldc, std::int64_t columns) {
   const std::int64_t together =
       width * std::max(std::int64_t{1}, kSliceBytes / (width * depth * static_cast<std::int64_t>(sizeof(T))));
   for (std::int64_t group = 0; group < columns; group += together) {
     const std::int64_t end = std::min(group + together, columns);
     const T* a = block.a;
-    for (std::int64_t i = 0; i < block.rows; i += block.tile, a += block.step) {
+    T* row = c;
+    for (std::int64_t tile = block.first; tile < block.last; ++tile) {
+      const TileKernel<T> kernel = tiling.kernel(tile);
       for (std::int64_t j = group; j < end; j += width) {
-        kernel(depth, a, block.lda, b + j * depth, accumulate, c + i * ldc + j, ldc,
-               std::min(block.rows - i, block.tile), std::min(end - j, width));
+        kernel(depth, a, block.lda, b + j * depth, accumulate, row + j, ldc, std::min(end - j, width));
       }
+      a += tiling.height(tile) * block.row_step;
+      row += tiling.height(tile) * ldc;
     }
   }
 }
@@ -174,23 +119,24 @@ class Product {
  public:
   Product(std::int64_t m, std::int64_t n, std::int64_t k, const LeftOperand<T>& left, GemmPack<T> pack_b, T* c,
           std::int64_t ldc)
-      : m_(m), k_(k), left_(left), pack_b_(pack_b), c_(c), ldc_(ldc) {
-    const bool direct = left.direct != nullptr;
-    // Depth and rows are shared out evenly, so that the last block and the last tile are nearly full.
+      : k_(k),
+        left_(left),
+        pack_b_(pack_b),
+        c_(c),
+        ldc_(ldc),
+        tiling_(m, left.direct != nullptr ? Rows::Direct : Rows::Packed) {
+    // Shared out evenly, so that the last block is nearly full.
     max_depth_ = divide_up(k, divide_up(k, kSliceBytes / (kWidth * kSize)));
-    rows_ = divide_up(m, divide_up(m, static_cast<std::int64_t>(kMaxRows)));
-    tiles_ = divide_up(m, rows_);
-    kernel_ = direct ? tile_kernel<Rows::Direct, T>(rows_) : tile_kernel<Rows::Packed, T>(rows_);
     // Columns that would leave most of a slice empty cost less as dot products with the rows of A.
-    tail_ = direct && n > kWidth && n % kWidth <= kWidth / 4 ? n % kWidth : 0;
+    tail_ = left.direct != nullptr && n > kWidth && n % kWidth <= kWidth / 4 ? n % kWidth : 0;
     body_ = n - tail_;
     threads_ = m * n * k < 2 * kGrainWork ? 1 : num_threads();
-    block_tiles_ = std::max(kBlockBytes / (max_depth_ * kSize * rows_), std::int64_t{1});
+    block_tiles_ = std::max(kBlockBytes / (max_depth_ * kSize * tiling_.rows), std::int64_t{1});
   }
 
   void run(bool accumulate) {
     // One block of rows, all of m: what is packed of B is used once.
-    const bool single = tiles_ <= block_tiles_;
+    const bool single = tiling_.count <= block_tiles_;
     for (std::int64_t column = 0; column < body_; column += single ? body_ : kMaxColumns) {
       const std::int64_t columns = single ? body_ : std::min(body_ - column, kMaxColumns);
       for (std::int64_t start = 0; start < k_; start += max_depth_) {
@@ -204,17 +150,18 @@ class Product {
   static constexpr std::int64_t kWidth = static_cast<std::int64_t>(kVectors * hn::MaxLanes(hn::ScalableTag<T>()));
   static constexpr std::int64_t kSize = static_cast<std::int64_t>(sizeof(T));
 
-  void pack_tiles(std::int64_t first_tile, std::int64_t count, const DepthBlock& at, T* packed) const {
+  /// The packed rows of the tiles from first to last, one tile after another.
+  void pack_tiles(std::int64_t first, std::int64_t last, const DepthBlock& at, T* packed) const {
     if (left_.direct != nullptr) return;
-    const std::int64_t first = first_tile * rows_;
-    left_.pack({first, std::min(count * rows_, m_ - first), at.start, at.depth, rows_}, packed);
+    const std::int64_t tall_end = std::clamp(tiling_.tall, first, last);
+    const std::int64_t row = tiling_.first_row(first), mid = tiling_.first_row(tall_end), end = tiling_.first_row(last);
+    if (mid > row) left_.pack({row, mid - row, at.start, at.depth, tiling_.rows}, packed);
+    if (end > mid) left_.pack({mid, end - mid, at.start, at.depth, tiling_.rows - 1}, packed + (mid - row) * at.depth);
   }
 
-  RowBlock<T> row_block(std::int64_t first_tile, std::int64_t count, const DepthBlock& at, const T* packed) const {
-    const std::int64_t first = first_tile * rows_;
-    const std::int64_t rows = std::min(count * rows_, m_ - first);
-    if (left_.direct == nullptr) return {packed, 0, rows_ * at.depth, rows_, rows};
-    return {left_.direct + first * left_.lda + at.start, left_.lda, rows_ * left_.lda, rows_, rows};
+  TileBlock<T> tile_block(std::int64_t first, std::int64_t last, const DepthBlock& at, const T* packed) const {
+    if (left_.direct == nullptr) return {first, last, packed, at.depth, 0};
+    return {first, last, left_.direct + tiling_.first_row(first) * left_.lda + at.start, left_.lda, left_.lda};
   }
 
   /// The last columns, packed one by one.
@@ -226,31 +173,32 @@ class Product {
     return packed;
   }
 
-  void multiply_tail(const RowBlock<T>& block, const DepthBlock& at, const T* packed_tail, T* c) const {
+  void multiply_tail(const TileBlock<T>& block, const DepthBlock& at, const T* packed_tail, T* c) const {
+    const std::int64_t rows = tiling_.first_row(block.last) - tiling_.first_row(block.first);
     for (std::int64_t j = 0; j < tail_; ++j) {
-      dot_lines(0, block.rows, at.depth, block.a, block.lda, packed_tail + j * at.depth, at.accumulate, c + body_ + j,
-                ldc_);
+      dot_lines(0, rows, at.depth, block.a, block.lda, packed_tail + j * at.depth, at.accumulate, c + body_ + j, ldc_);
     }
   }
 
   /// All of C; every thread packs B for itself, a few slices at a time.
   void multiply_single(const DepthBlock& at) const {
-    const Buffer<T> packed_a(left_.direct != nullptr ? 0 : tiles_ * rows_ * at.depth);
-    parallel_for(0, tiles_, threads_ == 1 ? tiles_ : divide_up(kGrainWork / 8, at.depth * rows_),
+    const std::int64_t m = tiling_.first_row(tiling_.count);
+    const Buffer<T> packed_a(left_.direct != nullptr ? 0 : m * at.depth);
+    parallel_for(0, tiling_.count, threads_ == 1 ? tiling_.count : divide_up(kGrainWork / 8, at.depth * tiling_.rows),
                  [&](std::int64_t first, std::int64_t last) {
-                   pack_tiles(first, last - first, at, packed_a.data() + first * rows_ * at.depth);
+                   pack_tiles(first, last, at, packed_a.data() + tiling_.first_row(first) * at.depth);
                  });
-    const RowBlock<T> block = row_block(0, tiles_, at, packed_a.data());
+    const TileBlock<T> block = tile_block(0, tiling_.count, at, packed_a.data());
     const std::int64_t slices = divide_up(body_, kWidth);
     const std::int64_t at_once = kSlicesAtOnce * std::max(std::int64_t{1}, kSliceBytes / (kWidth * at.depth * kSize));
-    parallel_for(0, slices, threads_ == 1 ? slices : divide_up(kGrainWork, at.depth * m_ * kWidth),
+    parallel_for(0, slices, threads_ == 1 ? slices : divide_up(kGrainWork, at.depth * m * kWidth),
                  [&](std::int64_t first, std::int64_t last) {
                    const Buffer<T> packed_b(std::min(at_once, last - first) * kWidth * at.depth);
                    for (std::int64_t s = first; s < last; s += at_once) {
                      const std::int64_t column = s * kWidth;
                      const std::int64_t columns = std::min(std::min(s + at_once, last) * kWidth, body_) - column;
                      pack_b_({column, columns, at.start, at.depth, kWidth}, packed_b.data());
-                     multiply_block(kernel_, block, at.depth, packed_b.data(), kWidth, at.accumulate, c_ + column, ldc_,
+                     multiply_block(tiling_, block, at.depth, packed_b.data(), kWidth, at.accumulate, c_ + column, ldc_,
                                     columns);
                    }
                  });
@@ -261,8 +209,8 @@ class Product {
   void multiply_columns(const DepthBlock& at, std::int64_t column, std::int64_t columns) const {
     // Several threads: smaller blocks, so that each gets some. Neither choice touches the order of a sum.
     const std::int64_t slices = divide_up(columns, kWidth);
-    const std::int64_t block_tiles = std::min(block_tiles_, divide_up(tiles_, threads_));
-    const std::int64_t blocks = divide_up(tiles_, block_tiles);
+    const std::int64_t block_tiles = std::min(block_tiles_, divide_up(tiling_.count, threads_));
+    const std::int64_t blocks = divide_up(tiling_.count, block_tiles);
     const std::int64_t parts = blocks >= threads_ ? 1 : std::min(divide_up(threads_, blocks), slices);
     const Buffer<T> packed_b(slices * kWidth * at.depth);
     parallel_for(0, slices, threads_ == 1 ? slices : divide_up(kGrainWork / 8, at.depth * kWidth),
@@ -274,32 +222,30 @@ class Product {
     const bool with_tail = column + columns == body_;
     const Buffer<T> packed_tail = with_tail ? pack_tail(at) : Buffer<T>();
     parallel_for(0, blocks * parts, threads_ == 1 ? blocks * parts : 1, [&](std::int64_t first, std::int64_t last) {
-      const Buffer<T> packed_a(left_.direct != nullptr ? 0 : block_tiles * rows_ * at.depth);
+      const Buffer<T> packed_a(left_.direct != nullptr ? 0 : block_tiles * tiling_.rows * at.depth);
       for (std::int64_t task = first; task < last; ++task) {
         const std::int64_t part = task % parts;
         const std::int64_t first_tile = task / parts * block_tiles;
-        const std::int64_t count = std::min(block_tiles, tiles_ - first_tile);
+        const std::int64_t last_tile = std::min(first_tile + block_tiles, tiling_.count);
         const std::int64_t first_line = slices * part / parts * kWidth;
         const std::int64_t last_line = std::min(slices * (part + 1) / parts * kWidth, columns);
-        pack_tiles(first_tile, count, at, packed_a.data());
-        const RowBlock<T> block = row_block(first_tile, count, at, packed_a.data());
-        T* const c = c_ + first_tile * rows_ * ldc_;
-        multiply_block(kernel_, block, at.depth, packed_b.data() + first_line * at.depth, kWidth, at.accumulate,
+        pack_tiles(first_tile, last_tile, at, packed_a.data());
+        const TileBlock<T> block = tile_block(first_tile, last_tile, at, packed_a.data());
+        T* const c = c_ + tiling_.first_row(first_tile) * ldc_;
+        multiply_block(tiling_, block, at.depth, packed_b.data() + first_line * at.depth, kWidth, at.accumulate,
                        c + column + first_line, ldc_, last_line - first_line);
         if (with_tail && part == parts - 1) multiply_tail(block, at, packed_tail.data(), c);
       }
     });
   }
 
-  std::int64_t m_, k_;
+  std::int64_t k_;
   const LeftOperand<T>& left_;
   GemmPack<T> pack_b_;
   T* c_;
   std::int64_t ldc_;
-  TileKernel<T> kernel_;
+  Tiling<T> tiling_;
   std::int64_t max_depth_;
-  std::int64_t rows_;   ///< of a tile
-  std::int64_t tiles_;  ///< that cover m
   std::int64_t block_tiles_;
   std::int64_t body_, tail_;  ///< columns in slices, and after them
   std::int64_t threads_;
