@@ -18,48 +18,41 @@
 #include <algorithm>
 
 #include <coppice/ops/cpu/dot-inl.h>
+#include <coppice/ops/cpu/simd-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
 
-/// y = Σ x[p] · row p, for the columns from first to last; y is contiguous.
+/// y[j] += Σ x[p] · row p [j] for the vector of columns at j: the same roundings whatever its width.
+template <std::size_t kRows, class D, class T = hn::TFromD<D>>
+HWY_INLINE void add_columns(D d, const T* HWY_RESTRICT row, std::int64_t stride, const T* HWY_RESTRICT x,
+                            T* HWY_RESTRICT y) {
+  auto sum = hn::LoadU(d, y);
+  unroll<kRows>([&](auto i) HWY_ATTR {
+    sum = hn::MulAdd(hn::Set(d, x[i]), hn::LoadU(d, row + static_cast<std::int64_t>(i()) * stride), sum);
+  });
+  hn::StoreU(sum, d, y);
+}
+
+template <std::size_t kRows, class T>
+HWY_INLINE void add_lines(std::int64_t columns, const T* HWY_RESTRICT row, std::int64_t stride, const T* HWY_RESTRICT x,
+                          T* HWY_RESTRICT y) {
+  const hn::ScalableTag<T> d;
+  constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
+  T factors[kRows];  // known not to change with y
+  for (std::size_t i = 0; i < kRows; ++i) factors[i] = x[i];
+  std::int64_t j = 0;
+  for (; j + kLanes <= columns; j += kLanes) add_columns<kRows>(d, row + j, stride, factors, y + j);
+  for (; j < columns; ++j) add_columns<kRows>(hn::CappedTag<T, 1>(), row + j, stride, factors, y + j);
+}
+
+/// y += Σ x[p] · row p, for the columns from first to last; y is contiguous.
 template <class T>
 void add_rows(std::int64_t first, std::int64_t last, std::int64_t depth, const T* matrix, std::int64_t stride,
               const T* HWY_RESTRICT x, T* HWY_RESTRICT y) {
-  const hn::ScalableTag<T> d;
-  constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(d));
   std::int64_t p = 0;
-  for (; p + 4 <= depth; p += 4) {
-    const T* row = matrix + p * stride;
-    const auto x0 = hn::Set(d, x[p]);
-    const auto x1 = hn::Set(d, x[p + 1]);
-    const auto x2 = hn::Set(d, x[p + 2]);
-    const auto x3 = hn::Set(d, x[p + 3]);
-    std::int64_t j = first;
-    for (; j + kLanes <= last; j += kLanes) {
-      auto sum = hn::MulAdd(x0, hn::LoadU(d, row + j), hn::LoadU(d, y + j));
-      sum = hn::MulAdd(x1, hn::LoadU(d, row + stride + j), sum);
-      sum = hn::MulAdd(x2, hn::LoadU(d, row + 2 * stride + j), sum);
-      sum = hn::MulAdd(x3, hn::LoadU(d, row + 3 * stride + j), sum);
-      hn::StoreU(sum, d, y + j);
-    }
-    for (; j < last; ++j) {
-      // One lane of the same operations: columns at the end of a part round as those within.
-      const hn::CappedTag<T, 1> one;
-      auto sum = hn::LoadU(one, y + j);
-      for (std::int64_t i = 0; i < 4; ++i) {
-        sum = hn::MulAdd(hn::Set(one, x[p + i]), hn::LoadU(one, row + i * stride + j), sum);
-      }
-      hn::StoreU(sum, one, y + j);
-    }
-  }
-  for (; p < depth; ++p) {
-    const hn::CappedTag<T, 1> one;
-    for (std::int64_t j = first; j < last; ++j) {
-      const auto sum = hn::MulAdd(hn::Set(one, x[p]), hn::LoadU(one, matrix + p * stride + j), hn::LoadU(one, y + j));
-      hn::StoreU(sum, one, y + j);
-    }
-  }
+  for (; p + 4 <= depth; p += 4) add_lines<4>(last - first, matrix + p * stride + first, stride, x + p, y + first);
+  for (; p < depth; ++p) add_lines<1>(last - first, matrix + p * stride + first, stride, x + p, y + first);
 }
 
 template <class T>
