@@ -24,7 +24,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <coppice/ops/cpu/simd-inl.h>
+#include <coppice/ops/cpu/panel-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
@@ -32,27 +32,13 @@ namespace coppice::cpu::HWY_NAMESPACE {
 /// FMAs worth a thread of their own.
 inline constexpr std::int64_t kGrainWork = std::int64_t{1} << 17;
 
-template <class T>
-inline constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<T>()));
-
 /// Rows that make a part worth a thread.
 std::int64_t row_grain(const CsrView& w, std::int64_t samples) {
   return std::max<std::int64_t>(1, kGrainWork * w.rows / std::max<std::int64_t>(1, w.entries() * samples));
 }
 
-/// panel (columns, width) from `count` rows of x; the rest of the width is 0.
-template <class T>
-void load_panel(std::int64_t count, std::int64_t columns, const T* x, std::int64_t ldx, T* panel, std::int64_t width) {
-  constexpr std::int64_t kGrain = 1024;
-  parallel_for(0, columns, kGrain, [=](std::int64_t first, std::int64_t last) {
-    transpose(count, last - first, x + first, ldx, panel + first * width, width);
-    for (std::int64_t c = first; count < width && c < last; ++c) {
-      std::fill(panel + c * width + count, panel + (c + 1) * width, T(0));
-    }
-  });
-}
-
-/// The rows from first to last of one block's contribution to Yᵀ (rows, width). The first block begins with the bias.
+/// One block's contribution to the rows from first to last of Yᵀ: sums (last - first, width). The first block begins
+/// with the bias.
 template <std::size_t kVectors, bool kSlots, class T>
 void multiply_rows(const CsrView& w, std::int64_t block, std::int64_t first, std::int64_t last,
                    const T* HWY_RESTRICT values, const T* bias, const T* HWY_RESTRICT panel, T* HWY_RESTRICT sums) {
@@ -66,7 +52,7 @@ void multiply_rows(const CsrView& w, std::int64_t block, std::int64_t first, std
   const std::uint32_t* HWY_RESTRICT const slots = w.slots;
   panel += static_cast<std::size_t>(block * w.block_columns) * kWidth;
   for (std::int64_t row = first; row < last; ++row) {
-    T* HWY_RESTRICT out = sums + static_cast<std::size_t>(row) * kWidth;
+    T* HWY_RESTRICT out = sums + static_cast<std::size_t>(row - first) * kWidth;
     V sum[kVectors];
     if (block > 0) {
       unroll<kVectors>([&](auto v) HWY_ATTR { sum[v] = hn::Load(d, out + v * kStep); });
@@ -144,12 +130,12 @@ void sample_rows(const CsrView& w, std::int64_t block, std::int64_t first, std::
   }
 }
 
-/// Calls body(kVectors, first sample, samples) for panels that cover n: of 8 vectors, the last one as narrow as a
-/// power of two allows.
+/// Calls body(kVectors, first sample, samples) for panels that cover the samples from begin to end: of 8 vectors, the
+/// last one as narrow as a power of two allows.
 template <class T, class Body>
-void for_panels(std::int64_t n, Body&& body) {
-  for (std::int64_t first = 0; first < n; first += 8 * kLanes<T>) {
-    const std::int64_t count = std::min(n - first, 8 * kLanes<T>);
+void for_panels(std::int64_t begin, std::int64_t end, Body&& body) {
+  for (std::int64_t first = begin; first < end; first += 8 * kLanes<T>) {
+    const std::int64_t count = std::min(end - first, 8 * kLanes<T>);
     if (count > 4 * kLanes<T>) {
       body(std::integral_constant<std::size_t, 8>(), first, count);
     } else if (count > 2 * kLanes<T>) {
@@ -170,24 +156,54 @@ std::int64_t max_width(std::int64_t n) {
   return width;
 }
 
+/// The rows from first to last of a panel's outputs. With kLoad a block's lines are loaded right before they are first
+/// read; otherwise the panel holds them.
+template <std::size_t kVectors, bool kLoad, class T>
+void multiply_panel(const CsrView& w, std::int64_t first, std::int64_t last, const T* values, std::int64_t count,
+                    const T* x, std::int64_t ldx, const T* bias, T* panel, T* y, std::int64_t ldy) {
+  constexpr std::int64_t kWidth = static_cast<std::int64_t>(kVectors) * kLanes<T>;
+  constexpr std::int64_t kChunk = 256;  // rows whose sums stay in L2 while all blocks pass
+  const Buffer<T> sums(std::min(kChunk, last - first) * kWidth);
+  for (std::int64_t row = first; row < last; row += kChunk) {
+    const std::int64_t row_end = std::min(row + kChunk, last);
+    for (std::int64_t block = 0; block < w.blocks(); ++block) {
+      if (kLoad && row == first) {
+        const std::int64_t column = block * w.block_columns;
+        load_lines(count, column, std::min(column + w.block_columns, w.columns), x, ldx, panel + column * kWidth,
+                   kWidth);
+      }
+      if (w.slots != nullptr) {
+        multiply_rows<kVectors, true>(w, block, row, row_end, values, bias, panel, sums.data());
+      } else {
+        multiply_rows<kVectors, false>(w, block, row, row_end, values, bias, panel, sums.data());
+      }
+    }
+    transpose(row_end - row, count, sums.data(), kWidth, y + row, ldy);
+  }
+}
+
 template <class T>
 void multiply(const CsrView& w, const T* values, std::int64_t n, const T* x, std::int64_t ldx, const T* bias, T* y,
               std::int64_t ldy) {
+  const std::int64_t panels = (n + 8 * kLanes<T> - 1) / (8 * kLanes<T>);
+  if (num_threads() == 1 || panels >= 4 * num_threads()) {
+    parallel_for(0, panels, 1, [&](std::int64_t first, std::int64_t last) {
+      const Buffer<T> panel(w.columns * max_width<T>(n));
+      for_panels<T>(first * 8 * kLanes<T>, std::min(n, last * 8 * kLanes<T>),
+                    [&](auto vectors, std::int64_t start, std::int64_t count) {
+                      multiply_panel<vectors, true>(w, 0, w.rows, values, count, x + start * ldx, ldx, bias,
+                                                    panel.data(), y + start * ldy, ldy);
+                    });
+    });
+    return;
+  }
   const Buffer<T> panel(w.columns * max_width<T>(n));
-  const Buffer<T> sums(w.rows * max_width<T>(n));
-  for_panels<T>(n, [&](auto vectors, std::int64_t start, std::int64_t count) {
-    constexpr std::size_t kVectors = vectors;
-    const std::int64_t width = static_cast<std::int64_t>(kVectors) * kLanes<T>;
-    load_panel(count, w.columns, x + start * ldx, ldx, panel.data(), width);
+  for_panels<T>(0, n, [&](auto vectors, std::int64_t start, std::int64_t count) {
+    load_panel(count, 0, w.columns, x + start * ldx, ldx, panel.data(),
+               static_cast<std::int64_t>(vectors()) * kLanes<T>);
     parallel_for(0, w.rows, row_grain(w, count), [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t block = 0; block < w.blocks(); ++block) {
-        if (w.slots != nullptr) {
-          multiply_rows<kVectors, true>(w, block, first, last, values, bias, panel.data(), sums.data());
-        } else {
-          multiply_rows<kVectors, false>(w, block, first, last, values, bias, panel.data(), sums.data());
-        }
-      }
-      transpose(last - first, count, sums.data() + first * width, width, y + start * ldy + first, ldy);
+      multiply_panel<vectors, false>(w, first, last, values, count, x + start * ldx, ldx, bias, panel.data(),
+                                     y + start * ldy, ldy);
     });
   });
 }
@@ -197,11 +213,11 @@ void sample(const CsrView& w, std::int64_t n, const T* d_y, std::int64_t ldy, co
             T* d_values) {
   const Buffer<T> x_panel(w.columns * max_width<T>(n));
   const Buffer<T> y_panel(w.rows * max_width<T>(n));
-  for_panels<T>(n, [&](auto vectors, std::int64_t start, std::int64_t count) {
+  for_panels<T>(0, n, [&](auto vectors, std::int64_t start, std::int64_t count) {
     constexpr std::size_t kVectors = vectors;
     const std::int64_t width = static_cast<std::int64_t>(kVectors) * kLanes<T>;
-    load_panel(count, w.columns, x + start * ldx, ldx, x_panel.data(), width);
-    load_panel(count, w.rows, d_y + start * ldy, ldy, y_panel.data(), width);
+    load_panel(count, 0, w.columns, x + start * ldx, ldx, x_panel.data(), width);
+    load_panel(count, 0, w.rows, d_y + start * ldy, ldy, y_panel.data(), width);
     parallel_for(0, w.rows, row_grain(w, count), [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t block = 0; block < w.blocks(); ++block) {
         sample_rows<kVectors>(w, block, first, last, start > 0, y_panel.data(), x_panel.data(), d_values);
