@@ -7,6 +7,7 @@
 
 #include <coppice/ops/candidate_registry.h>
 #include <coppice/ops/cpu/gemm.h>
+#include <coppice/ops/cpu/row_blocks.h>
 #include <coppice/ops/cpu/sparse_linear.h>
 #include <coppice/ops/sparse_structure.h>
 
@@ -44,6 +45,7 @@ namespace {
 constexpr double kSparseProduct = 1.45;  ///< one alive weight × one sample
 constexpr double kSlotProduct = 1.75;    ///< the same, the value found through its slot
 constexpr double kSampledProduct = 1.6;  ///< one trainable weight × one sample
+constexpr double kGroupProduct = 1.2;    ///< as kSparseProduct, where rows share their columns
 constexpr double kTransposed = 10.0;     ///< one activation moved into or out of a panel
 constexpr double kPacked = 8.0;          ///< one dense weight packed, expanded or gathered
 constexpr double kListed = 24.0;         ///< one weight's part in building a structure, spread over the steps it serves
@@ -66,6 +68,12 @@ double sparse_cost(const WeightState& weight, std::int64_t samples, const Mask& 
 bool always(const WeightState&) { return true; }
 bool stores_everything(const WeightState& weight) { return weight.stored().count() == weight.stored().numel(); }
 bool stores_alive(const WeightState& weight) { return weight.stored().count() == weight.alive().count(); }
+bool stores_alive_groups(const WeightState& weight) {
+  return stores_alive(weight) && weight.alive().count() > 0 && has_row_groups(weight.alive());
+}
+bool trains_groups(const WeightState& weight) {
+  return weight.trainable().count() > 0 && has_row_groups(weight.trainable());
+}
 
 Tensor empty(std::int64_t size0, std::int64_t size1, const WeightState& weight) {
   return Tensor::empty({size0, size1}, {.dtype = weight.dtype()});
@@ -81,13 +89,15 @@ Tensor run_dense_forward(const WeightState& weight, const LinearOperands& o) {
   return dense_product(o.x, dense_values<kExpand>(weight), weight.shape()[0], o.bias);
 }
 
+template <bool kGroups>
 Tensor run_csr_forward(const WeightState& weight, const LinearOperands& o) {
   const auto structure = alive_rows(weight);
   const std::int64_t n = o.x.size(0), m = weight.shape()[0], k = weight.shape()[1];
   const Tensor y = empty(n, m, weight);
   dispatch_floating(weight.dtype(), "linear", [&]<class T>() {
-    cpu::spmm(structure->view(), weight.values().data<T>(), n, o.x.data<T>(), k,
-              o.bias.defined() ? o.bias.data<T>() : nullptr, y.data<T>(), m);
+    const auto multiply = kGroups ? &cpu::row_blocks_product<T> : &cpu::spmm<T>;
+    multiply(structure->view(), weight.values().data<T>(), n, o.x.data<T>(), k,
+             o.bias.defined() ? o.bias.data<T>() : nullptr, y.data<T>(), m);
   });
   return y;
 }
@@ -113,12 +123,24 @@ Tensor run_csc_data_gradient(const WeightState& weight, const LinearOperands& o)
   return d_x;
 }
 
+Tensor run_grouped_data_gradient(const WeightState& weight, const LinearOperands& o) {
+  const auto structure = alive_rows(weight);
+  const std::int64_t n = o.y.size(0), m = weight.shape()[0], k = weight.shape()[1];
+  const Tensor d_x = empty(n, k, weight);
+  dispatch_floating(weight.dtype(), "linear", [&]<class T>() {
+    cpu::row_blocks_data_gradient(structure->view(), weight.values().data<T>(), n, o.y.data<T>(), m, d_x.data<T>(), k);
+  });
+  return d_x;
+}
+
+template <bool kGroups>
 Tensor run_sampled_weight_gradient(const WeightState& weight, const LinearOperands& o) {
   const auto structure = trainable_rows(weight);
   const std::int64_t n = o.x.size(0), m = weight.shape()[0], k = weight.shape()[1];
   const Tensor gradient = Tensor::empty({weight.trainable().count()}, {.dtype = weight.dtype()});
   dispatch_floating(weight.dtype(), "linear", [&]<class T>() {
-    cpu::sampled_product(structure->view(), n, o.y.data<T>(), m, o.x.data<T>(), k, gradient.data<T>());
+    const auto sample = kGroups ? &cpu::row_blocks_weight_gradient<T> : &cpu::sampled_product<T>;
+    sample(structure->view(), n, o.y.data<T>(), m, o.x.data<T>(), k, gradient.data<T>());
   });
   return gradient;
 }
@@ -127,29 +149,40 @@ Tensor run_gathered_weight_gradient(const WeightState& weight, const LinearOpera
   return WeightState::gather(dense_weight_gradient(o.y, o.x), weight.trainable());
 }
 
-constexpr std::array<LinearCandidate, 3> kForward = {{
+constexpr std::array<LinearCandidate, 4> kForward = {{
     {"dense", stores_everything, dense_cost, run_dense_forward<false>},
     {"dense/expanded", always, expanded_cost, run_dense_forward<true>},
     {"csr/panel", stores_alive,
      [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kSparseProduct); },
-     run_csr_forward},
+     run_csr_forward<false>},
+    {"csr/groups", stores_alive_groups,
+     [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kGroupProduct); },
+     run_csr_forward<true>},
 }};
 
-constexpr std::array<LinearCandidate, 3> kDataGradient = {{
+constexpr std::array<LinearCandidate, 4> kDataGradient = {{
     {"dense", stores_everything, dense_cost, run_dense_data_gradient<false>},
     {"dense/expanded", always, expanded_cost, run_dense_data_gradient<true>},
     {"csc/panel", stores_alive,
      [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kSlotProduct); },
      run_csc_data_gradient},
+    {"csr/groups", stores_alive_groups,
+     [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kGroupProduct); },
+     run_grouped_data_gradient},
 }};
 
-constexpr std::array<LinearCandidate, 2> kWeightGradient = {{
+constexpr std::array<LinearCandidate, 3> kWeightGradient = {{
     {"dense/gathered", always, expanded_cost, run_gathered_weight_gradient},
     {"sampled", always,
      [](const WeightState& weight, std::int64_t n) {
        return sparse_cost(weight, n, weight.trainable(), kSampledProduct);
      },
-     run_sampled_weight_gradient},
+     run_sampled_weight_gradient<false>},
+    {"sampled/groups", trains_groups,
+     [](const WeightState& weight, std::int64_t n) {
+       return sparse_cost(weight, n, weight.trainable(), kGroupProduct);
+     },
+     run_sampled_weight_gradient<true>},
 }};
 
 PassRegistries<LinearCandidate>& registries() {

@@ -7,19 +7,22 @@
 #include <vector>
 
 #include <coppice/core/parallel.h>
+#include <coppice/ops/cpu/row_blocks.h>
 
 namespace coppice {
 
 namespace {
 
-/// Panel lines that just fit L1 (a line is 256 bytes on AVX2).
-constexpr double kMinBlockColumns = 128.0;
-/// Entries that a row must have in a block to be worth a visit: where it has fewer, a larger block in L2 is faster.
-constexpr double kEntriesPerVisit = 16.0;
+/// How many columns a kernel takes at a time: as many panel lines as just fit L1, or more where a row has too few
+/// entries among them to be worth a visit.
+struct Blocking {
+  double least, entries, most;
+};
+constexpr Blocking kRowBlocking{128.0, 16.0, static_cast<double>(cpu::kMaxBlockColumns)};  // lines of 256 bytes (AVX2)
+constexpr Blocking kGroupBlocking{256.0, 24.0, 1024.0};                                    // 96 bytes
 
-std::int64_t block_columns_for(std::int64_t columns, double density) {
-  const double wanted = std::clamp(kEntriesPerVisit / std::max(density, 1e-9), kMinBlockColumns,
-                                   static_cast<double>(cpu::kMaxBlockColumns));
+std::int64_t block_columns_for(std::int64_t columns, double density, const Blocking& blocking) {
+  const double wanted = std::clamp(blocking.entries / std::max(density, 1e-9), blocking.least, blocking.most);
   const double blocks = std::max(1.0, std::ceil(static_cast<double>(columns) / std::floor(wanted)));
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(static_cast<double>(columns) / blocks)));
 }
@@ -47,13 +50,20 @@ struct TrainableRows final : CsrStructure {};
 
 }  // namespace
 
-void CsrStructure::set_size(std::int64_t rows, std::int64_t columns, std::int64_t entries) {
+bool has_row_groups(const Mask& mask) {
+  const Pattern pattern = mask.pattern();
+  return (pattern.kind == Pattern::Kind::SharedColumns || pattern.kind == Pattern::Kind::Block) &&
+         pattern.first % cpu::kGroupRows == 0;
+}
+
+void CsrStructure::set_size(std::int64_t rows, std::int64_t columns, std::int64_t entries, bool groups) {
   COPPICE_CHECK(entries <= std::numeric_limits<std::int32_t>::max(),
                 "[linear] expects at most 2147483647 alive weights in one layer; got ", entries);
   rows_ = rows;
   columns_ = columns;
   const double size = static_cast<double>(std::max<std::int64_t>(1, rows * columns));
-  block_columns_ = block_columns_for(columns, static_cast<double>(entries) / size);
+  block_columns_ =
+      block_columns_for(columns, static_cast<double>(entries) / size, groups ? kGroupBlocking : kRowBlocking);
   starts_ = Buffer<std::uint32_t>((view().blocks() + 1) * rows);
   indices_ = Buffer<std::uint16_t>(entries);
 }
@@ -61,7 +71,7 @@ void CsrStructure::set_size(std::int64_t rows, std::int64_t columns, std::int64_
 void CsrStructure::build_rows(const Mask& mask, CsrStructure& out) {
   const std::int64_t rows = mask.shape()[0];
   const std::int64_t columns = rows == 0 ? 0 : mask.numel() / rows;
-  out.set_size(rows, columns, mask.count());
+  out.set_size(rows, columns, mask.count(), has_row_groups(mask));
   const std::int64_t blocks = out.view().blocks();
   parallel_for(0, rows, 64, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) {
@@ -79,7 +89,7 @@ void CsrStructure::build_rows(const Mask& mask, CsrStructure& out) {
 void CsrStructure::build_columns(const Mask& mask, CsrStructure& out) {
   const std::int64_t rows = mask.shape()[0];
   const std::int64_t columns = rows == 0 ? 0 : mask.numel() / rows;
-  out.set_size(columns, rows, mask.count());
+  out.set_size(columns, rows, mask.count(), false);
   out.slots_ = Buffer<std::uint32_t>(mask.count());
   std::vector<std::uint32_t> next(static_cast<std::size_t>(columns) + 1);
   for_each_entry(mask, columns, 0, rows, [&](std::int64_t, std::int64_t column, std::int64_t) {

@@ -26,7 +26,7 @@ class CsrStructure : public KernelStructure {
   std::int64_t bytes() const override { return starts_.bytes() + indices_.bytes() + slots_.bytes(); }
 
  private:
-  void set_size(std::int64_t rows, std::int64_t columns, std::int64_t entries);
+  void set_size(std::int64_t rows, std::int64_t columns, std::int64_t entries, bool groups);
 
   std::int64_t rows_ = 0;
   std::int64_t columns_ = 0;
@@ -35,6 +35,9 @@ class CsrStructure : public KernelStructure {
   Buffer<std::uint16_t> indices_;
   Buffer<std::uint32_t> slots_;
 };
+
+/// Whether the mask's pattern gives neighbouring rows the same columns, four by four.
+bool has_row_groups(const Mask& mask);
 
 /// The weight's alive entries by row: what the forward pass reads.
 std::shared_ptr<const CsrStructure> alive_rows(const WeightState& weight);
