@@ -42,7 +42,7 @@ void multiply_tile(std::int64_t depth, const T* HWY_RESTRICT a, std::int64_t lda
   for (std::int64_t r = 0; r < rows; ++r) hwy::Prefetch(c + r * ldc);  // needed when the sums are complete
   const T* lines[kRows];
   if constexpr (kLayout == Rows::Direct) {
-    unroll<kRows>([&](auto r) { lines[r] = a + static_cast<std::int64_t>(r()) * lda; });
+    unroll<kRows>([&](auto r) HWY_ATTR { lines[r] = a + static_cast<std::int64_t>(r()) * lda; });
   }
   V sums[kRows][kVectors];
   unroll<kRows>([&](auto r) HWY_ATTR { unroll<kVectors>([&](auto v) HWY_ATTR { sums[r][v] = hn::Zero(d); }); });
