@@ -43,7 +43,7 @@ namespace {
 // core, f32, AVX2; coppice-bench --benchmark_filter=linear). They make sparse products win up to the density at which
 // WeightState stores everything, 0.5, and sampled ones up to about 0.6.
 constexpr double kSparseProduct = 1.45;  ///< one alive weight × one sample
-constexpr double kSlotProduct = 1.75;    ///< the same, the value found through its slot
+constexpr double kSlotProduct = 1.6;     ///< the same, the value found through its slot
 constexpr double kSampledProduct = 1.6;  ///< one trainable weight × one sample
 constexpr double kGroupProduct = 1.2;    ///< as kSparseProduct, where rows share their columns
 constexpr double kTransposed = 10.0;     ///< one activation moved into or out of a panel

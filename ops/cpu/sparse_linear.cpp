@@ -3,7 +3,8 @@
 // Mapping      Activations are transposed into panels of 8 vectors of samples, so that one entry of W meets 8 FMAs with
 //              contiguous operands. A block of columns of the panel (about 28 KiB at 50 % density) stays in L1 while
 //              all rows of W pass; a row's sums stay in registers. Indices are 16-bit within the block. The transposed
-//              product is the same kernel on the transposed structure, its values found through their slots.
+//              product is the same kernel on the transposed structure, its values found through their slots, once if
+//              there are several panels.
 // Work         2·nnz·n FLOP per product; reads nnz·6 B of W per panel (10 B through slots), transposes X and Y.
 // Bound        one load per FMA: two thirds of FMA peak from L1 on Zen 3, half of it from L2 (why blocks matter).
 // Wins / loses against our dense product above / below about 50 % sparsity, for batches of 64 and more.
@@ -186,6 +187,15 @@ template <class T>
 void multiply(const CsrView& w, const T* values, std::int64_t n, const T* x, std::int64_t ldx, const T* bias, T* y,
               std::int64_t ldy) {
   const std::int64_t panels = (n + 8 * kLanes<T> - 1) / (8 * kLanes<T>);
+  if (w.slots != nullptr && panels > 1) {  // values found once, and read in order by every panel
+    const Buffer<T> ordered(w.entries());
+    parallel_for(0, w.entries(), 1 << 14, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t e = first; e < last; ++e) ordered.data()[e] = values[w.slots[e]];
+    });
+    CsrView view = w;
+    view.slots = nullptr;
+    return multiply(view, ordered.data(), n, x, ldx, bias, y, ldy);
+  }
   if (num_threads() == 1 || panels >= 4 * num_threads()) {
     parallel_for(0, panels, 1, [&](std::int64_t first, std::int64_t last) {
       const Buffer<T> panel(w.columns * max_width<T>(n));
