@@ -19,7 +19,7 @@ struct Blocking {
   double least, entries, most;
 };
 constexpr Blocking kRowBlocking{128.0, 16.0, static_cast<double>(cpu::kMaxBlockColumns)};  // lines of 256 bytes (AVX2)
-constexpr Blocking kGroupBlocking{256.0, 24.0, 1024.0};                                    // 96 bytes
+constexpr Blocking kGroupBlocking{256.0, 48.0, 1024.0};                                    // 96 bytes
 
 std::int64_t block_columns_for(std::int64_t columns, double density, const Blocking& blocking) {
   const double wanted = std::clamp(blocking.entries / std::max(density, 1e-9), blocking.least, blocking.most);
