@@ -7,22 +7,31 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <coppice/core/error.h>
 #include <coppice/core/flops.h>
 #include <coppice/ops/plan.h>
+#include <coppice/ops/trial.h>
 
 // How the candidates of an op are kept and chosen from.
 
 namespace coppice {
 
-/// The innermost PlanScope's plan, or null.
-const Plan* current_plan();
+/// Whether a PlanScope is there.
+bool has_plan();
+/// The candidate that the innermost PlanScope's plan names for a problem, or null.
+const std::string* planned_candidate(const std::string& key);
 bool is_recording_plan();
 /// Tells the recorders of this thread.
 void note_choice(const std::string& key, const char* candidate);
 /// The candidate that COPPICE_KERNEL forces on an op; empty if none.
 std::string_view forced_candidate(std::string_view op);
+/// Whether a TrialScope is there.
+bool is_tried();
+/// Tells the innermost one.
+void show_trial(const Trial& trial);
 
 /// The candidates of one pass of an op: the built-in ones, and those registered at run time. They never move, so
 /// readers need no lock.
@@ -74,6 +83,37 @@ std::string names_of(std::span<const Candidate> candidates) {
   return names;
 }
 
+/// The cheapest candidate that can run; null if none can.
+template <class Candidate, class CanRun, class Cost>
+const Candidate* cheapest_candidate(std::span<const Candidate> candidates, CanRun can_run, Cost cost) {
+  const Candidate* best = nullptr;
+  double best_cost = 0.0;
+  for (const Candidate& candidate : candidates) {
+    if (!can_run(candidate)) continue;
+    const double estimate = cost(candidate);
+    if (best != nullptr && estimate >= best_cost) continue;
+    best = &candidate;
+    best_cost = estimate;
+  }
+  return best;
+}
+
+/// Shows a problem to the TrialScope; run(candidate) runs it.
+template <class Candidate, class CanRun, class Cost, class Run>
+void try_candidates(std::span<const Candidate> candidates, CanRun can_run, Cost cost, std::string key, Run run) {
+  const Candidate* const cheapest = cheapest_candidate(candidates, can_run, cost);
+  std::vector<const Candidate*> able;
+  const auto run_at = [&](std::size_t at) { run(*able[at]); };
+  Trial trial{.problem = std::move(key), .run = run_at};
+  for (const Candidate& candidate : candidates) {
+    if (!can_run(candidate)) continue;
+    if (&candidate == cheapest) trial.chosen = able.size();
+    able.push_back(&candidate);
+    trial.candidates.emplace_back(candidate.name);
+  }
+  show_trial(trial);
+}
+
 /// The candidate that the plan names, else the one that is forced if it can run, else the cheapest that can.
 ///
 /// can_run(candidate) and cost(candidate) are about the problem at hand, whose key in a plan is key(); knows(name) says
@@ -82,8 +122,8 @@ template <class Candidate, class CanRun, class Cost, class Key, class Knows>
 const Candidate& choose_candidate(const char* op, std::span<const Candidate> candidates, CanRun can_run, Cost cost,
                                   Key key, Knows knows) {
   const Candidate* best = nullptr;
-  if (const Plan* plan = current_plan()) {
-    if (const std::string* name = plan->find(key())) {
+  if (has_plan()) {
+    if (const std::string* name = planned_candidate(key())) {
       best = find_candidate(candidates, *name);
       COPPICE_CHECK(best != nullptr, "[Plan] ", op, " has no candidate ", *name, " for ", key(), "; it has ",
                     names_of(candidates));
@@ -98,16 +138,7 @@ const Candidate& choose_candidate(const char* op, std::span<const Candidate> can
       if (candidate != nullptr && can_run(*candidate)) best = candidate;
     }
   }
-  if (best == nullptr) {
-    double best_cost = 0.0;
-    for (const Candidate& candidate : candidates) {
-      if (!can_run(candidate)) continue;
-      const double estimate = cost(candidate);
-      if (best != nullptr && estimate >= best_cost) continue;
-      best = &candidate;
-      best_cost = estimate;
-    }
-  }
+  if (best == nullptr) best = cheapest_candidate(candidates, can_run, cost);
   if (is_recording_plan()) note_choice(key(), best->name);
   return *best;
 }

@@ -76,16 +76,22 @@ Tensor raw_conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias,
   const Conv2dProblem problem =
       problem_of(FlopPhase::Forward, input, input.shape(), weight, weight.shape(), output_shape, options);
   count_flops(FlopPhase::Forward, flops(problem, weight.numel()), flops(problem, alive_count(weight)));
-  const Conv2dCandidate& kernel = choose_conv2d(problem);
+  const Conv2dOperands operands{.x = detail::in_format(input, problem.format),
+                                .y = {},
+                                .weight = dense_or_none(weight),
+                                .bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor()};
+  if (!finish.relu) return run_conv2d(problem, operands);
   const Tensor residual = finish.residual.defined() ? detail::in_format(finish.residual, problem.format) : Tensor();
-  const Tensor output = kernel.run(problem, {.x = detail::in_format(input, problem.format),
-                                             .y = {},
-                                             .weight = dense_or_none(weight),
-                                             .bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor(),
-                                             .residual = kernel.finishes ? residual : Tensor(),
-                                             .relu = kernel.finishes && finish.relu});
-  if (finish.relu && !kernel.finishes) add_relu(output, residual);
-  return output;
+  return run_conv2d(problem, [&](const Conv2dCandidate& kernel) {
+    Conv2dOperands own = operands;
+    if (kernel.finishes) {
+      own.residual = residual;
+      own.relu = true;
+    }
+    const Tensor output = kernel.run(problem, own);
+    if (!kernel.finishes) add_relu(output, residual);
+    return output;
+  });
 }
 
 Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape& weight_shape,
@@ -97,8 +103,8 @@ Tensor data_gradient(const Tensor& d_output, const Tensor& weight, const Shape& 
   const Conv2dProblem problem =
       problem_of(FlopPhase::DataGradient, d_output, input_shape, weight, weight.shape(), d_output.shape(), options);
   count_flops(FlopPhase::DataGradient, flops(problem, weight.numel()), flops(problem, alive_count(weight)));
-  const Tensor d_input = choose_conv2d(problem).run(
-      problem, {.x = {}, .y = detail::in_format(d_output, problem.format), .weight = dense_or_none(weight)});
+  const Tensor d_input =
+      run_conv2d(problem, {.x = {}, .y = detail::in_format(d_output, problem.format), .weight = dense_or_none(weight)});
   return record("conv2d_data_gradient", d_input, {d_output, weight}, {d_output, weight},
                 [options](const Saved& saved, const Tensor& gradient) {
                   Gradients result(2);
@@ -113,7 +119,7 @@ Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape&
                        const Conv2dOptions& options) {
   const Conv2dProblem problem =
       problem_of(FlopPhase::WeightGradient, input, input.shape(), {}, weight_shape, d_output.shape(), options);
-  const Tensor d_weight = choose_conv2d(problem).run(
+  const Tensor d_weight = run_conv2d(
       problem,
       {.x = detail::in_format(input, problem.format), .y = detail::in_format(d_output, problem.format), .weight = {}});
   return record("conv2d_weight_gradient", d_weight, {d_output, input}, {d_output, input},
@@ -143,7 +149,7 @@ Tensor masked_weight_gradient(const Tensor& d_output, const Tensor& input, const
     return conv2d_dense_weight_gradient(problem, operands);
   }
   count_flops(FlopPhase::WeightGradient, dense, flops(problem, problem.sparse->trainable().count()));
-  return choose_conv2d(problem).run(problem, operands);
+  return run_conv2d(problem, operands);
 }
 
 Tensor dense_weight_gradient(const Tensor& d_output, const Tensor& input, const Shape& weight_shape,

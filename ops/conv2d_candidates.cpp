@@ -388,6 +388,19 @@ const Conv2dCandidate& choose_conv2d(const Conv2dProblem& problem) {
       [](std::string_view name) { return registries().knows(name); });
 }
 
+Tensor run_conv2d(const Conv2dProblem& problem, FunctionRef<Tensor(const Conv2dCandidate& candidate)> run) {
+  if (is_tried()) {
+    try_candidates(
+        conv2d_candidates(problem.phase), [&](const Conv2dCandidate& candidate) { return candidate.can_run(problem); },
+        [&](const Conv2dCandidate& candidate) { return candidate.cost(problem); }, problem.key(), run);
+  }
+  return run(choose_conv2d(problem));
+}
+
+Tensor run_conv2d(const Conv2dProblem& problem, const Conv2dOperands& operands) {
+  return run_conv2d(problem, [&](const Conv2dCandidate& candidate) { return candidate.run(problem, operands); });
+}
+
 Tensor conv2d_dense_weight_gradient(const Conv2dProblem& problem, const Conv2dOperands& operands) {
   return is_blocked(problem) ? blocked_weight_gradient(problem, operands) : im2col_weight_gradient(problem, operands);
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <coppice/core/flops.h>
+#include <coppice/core/function_ref.h>
 #include <coppice/core/tensor.h>
 #include <coppice/core/weight_state.h>
 #include <coppice/ops/conv2d.h>
@@ -57,6 +58,11 @@ COPPICE_API void register_conv2d_candidate(FlopPhase phase, const Conv2dCandidat
 
 /// What a Plan or COPPICE_KERNEL asks for (ops/plan.h), else the cheapest that can run.
 COPPICE_API const Conv2dCandidate& choose_conv2d(const Conv2dProblem& problem);
+
+/// Runs that one, after a TrialScope has seen the problem.
+COPPICE_API Tensor run_conv2d(const Conv2dProblem& problem, const Conv2dOperands& operands);
+/// The same where run(candidate) does more than the candidate's own run.
+COPPICE_API Tensor run_conv2d(const Conv2dProblem& problem, FunctionRef<Tensor(const Conv2dCandidate& candidate)> run);
 
 /// The gradient of every weight of a Masked filter, dead or alive, by the cheapest dense candidate.
 COPPICE_API Tensor conv2d_dense_weight_gradient(const Conv2dProblem& problem, const Conv2dOperands& operands);

@@ -62,7 +62,7 @@ Tensor masked_weight_gradient(const WeightState& weight, const Tensor& x, const 
     case GradientKind::Trainable: break;
   }
   count(FlopPhase::WeightGradient, samples, weight.shape(), weight.trainable().count());
-  return choose_linear(FlopPhase::WeightGradient, weight, samples).run(weight, {.x = x, .y = d_y});
+  return run_linear(FlopPhase::WeightGradient, weight, {.x = x, .y = d_y});
 }
 
 Gradients masked_backward(const Saved& saved, const Tensor& d_output, const Shape& input_shape) {
@@ -73,8 +73,7 @@ Gradients masked_backward(const Saved& saved, const Tensor& d_output, const Shap
     const WeightState& state = weight.weight_state();
     if (saved.needs(0)) {
       count(FlopPhase::DataGradient, d_y.size(0), state.shape(), state.alive().count());
-      const LinearCandidate& candidate = choose_linear(FlopPhase::DataGradient, state, d_y.size(0));
-      result[0] = raw_reshape(candidate.run(state, {.x = {}, .y = d_y}), input_shape);
+      result[0] = raw_reshape(run_linear(FlopPhase::DataGradient, state, {.x = {}, .y = d_y}), input_shape);
     }
     if (saved.needs(1)) result[1] = masked_weight_gradient(state, raw_matrix(saved[0]), d_y);
   }
@@ -121,8 +120,7 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
   }
   const WeightState& state = weight.weight_state();
   count(FlopPhase::Forward, x.size(0), state.shape(), state.alive().count());
-  const LinearCandidate& candidate = choose_linear(FlopPhase::Forward, state, x.size(0));
-  const Tensor y = candidate.run(state, {.x = x, .y = {}, .bias = raw_bias});
+  const Tensor y = run_linear(FlopPhase::Forward, state, {.x = x, .y = {}, .bias = raw_bias});
   return record_once("linear", raw_reshape(y, output_shape), {input, weight, bias},
                      {detail::has_grad(weight) ? input : Tensor(), weight},
                      [input_shape = input.shape()](const Saved& saved, const Tensor& d_output) {

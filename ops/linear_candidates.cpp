@@ -214,4 +214,15 @@ const LinearCandidate& choose_linear(FlopPhase phase, const WeightState& weight,
       [&] { return key_of(phase, weight, samples); }, [](std::string_view name) { return registries().knows(name); });
 }
 
+Tensor run_linear(FlopPhase phase, const WeightState& weight, const LinearOperands& operands) {
+  const std::int64_t samples = operands.x.defined() ? operands.x.size(0) : operands.y.size(0);
+  if (is_tried()) {
+    try_candidates(
+        linear_candidates(phase), [&](const LinearCandidate& candidate) { return candidate.can_run(weight); },
+        [&](const LinearCandidate& candidate) { return candidate.cost(weight, samples); },
+        key_of(phase, weight, samples), [&](const LinearCandidate& candidate) { candidate.run(weight, operands); });
+  }
+  return choose_linear(phase, weight, samples).run(weight, operands);
+}
+
 }  // namespace coppice

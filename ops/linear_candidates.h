@@ -41,4 +41,7 @@ COPPICE_API void register_linear_candidate(FlopPhase phase, const LinearCandidat
 /// What a Plan or COPPICE_KERNEL asks for (ops/plan.h), else the cheapest that can run.
 COPPICE_API const LinearCandidate& choose_linear(FlopPhase phase, const WeightState& weight, std::int64_t samples);
 
+/// Runs that one, after a TrialScope has seen the problem.
+COPPICE_API Tensor run_linear(FlopPhase phase, const WeightState& weight, const LinearOperands& operands);
+
 }  // namespace coppice

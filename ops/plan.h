@@ -2,8 +2,10 @@
 
 #include <iosfwd>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <coppice/core/export.h>
 
@@ -12,13 +14,16 @@ namespace coppice {
 /// Which kernel runs which problem: by its key, the name of one of the op's candidates. A problem without an entry
 /// takes the cheapest by the op's cost model, so an empty plan is the default.
 ///
-/// As text, one entry a line, `key = candidate`; empty lines and those that begin with # are skipped:
+/// As text, one entry a line, `key = candidate`; empty lines and those that begin with # are skipped. Lines that begin
+/// with @ say under which conditions it was made; `isa` is one that train::foreign_plan looks at:
 ///
+///     @isa = AVX2
 ///     conv2d/forward 128x64x32x32 * 64x64x3x3 stride 1x1 padding 1x1 blocked float32 3686 alive = blocked/rows
 class COPPICE_API Plan {
  public:
-  /// Reads the text. Throws `[Plan] line n …` on a line that is no entry, and on a key given twice.
-  static Plan parse(std::string_view text);
+  /// Reads the text. Throws `[Plan] file: line n …` on a line that is no entry, and on a key given twice.
+  static Plan parse(std::string_view text, const std::string& file = {});
+  /// The same from a file of at most 16 MiB.
   static Plan load(const std::string& path);
   void save(const std::string& path) const;
   std::string to_string() const;
@@ -27,9 +32,15 @@ class COPPICE_API Plan {
   /// The candidate for a key; null if there is none.
   const std::string* find(const std::string& key) const;
   const std::map<std::string, std::string>& entries() const { return entries_; }
+  void set_condition(const std::string& key, const std::string& value) { conditions_[key] = value; }
+  const std::map<std::string, std::string>& conditions() const { return conditions_; }
+  /// Throws `[Plan] …` on an entry whose key is of no op and pass, or whose candidate that pass does not have. Whether
+  /// it can run the problem is seen when the problem comes.
+  void check() const;
   friend bool operator==(const Plan&, const Plan&) = default;
 
  private:
+  std::map<std::string, std::string> conditions_;
   std::map<std::string, std::string> entries_;
 };
 
@@ -45,9 +56,14 @@ class COPPICE_API PlanScope {
   PlanScope(const PlanScope&) = delete;
   PlanScope& operator=(const PlanScope&) = delete;
 
+  /// Problems of the plan that have not come yet, in order.
+  std::vector<std::string> unmet() const;
+
  private:
-  friend const Plan* current_plan();
+  friend bool has_plan();
+  friend const std::string* planned_candidate(const std::string& key);
   const Plan& plan_;
+  std::set<std::string_view> met_;  // keys of the plan's own entries
   PlanScope* outer_;
 };
 

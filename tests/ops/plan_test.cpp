@@ -9,6 +9,7 @@
 #include <coppice/ops/linear.h>
 #include <coppice/ops/linear_candidates.h>
 #include <coppice/ops/reduce.h>
+#include <coppice/ops/trial.h>
 
 #include "tests/core/io/temporary_folder.h"
 #include "tests/error_of.h"
@@ -36,6 +37,31 @@ TEST(Plan, SaysWhatIsWrongInALine) {
   EXPECT_EQ(error_of([] { Plan::parse("a = "); }), "[Plan] line 1 expects `problem = candidate`; got: a =");
   EXPECT_EQ(error_of([] { Plan::parse("a = b\n\na = c"); }), "[Plan] line 3 gives a problem for the second time: a");
   EXPECT_EQ(error_of([] { Plan::load("/no/such/file"); }), "[Plan] cannot read /no/such/file");
+}
+
+TEST(Plan, KeepsConditions) {
+  const Plan plan = Plan::parse("@isa = AVX2\n@commit =\na = b\n");
+  EXPECT_EQ(plan.conditions().at("isa"), "AVX2");
+  EXPECT_EQ(plan.conditions().at("commit"), "");
+  EXPECT_EQ(plan.entries().size(), 1U);
+  EXPECT_EQ(Plan::parse(plan.to_string()), plan);
+  EXPECT_EQ(error_of([] { Plan::parse("@isa = a\n@isa = b", "f.plan"); }),
+            "[Plan] f.plan: line 2 gives a condition for the second time: isa");
+  EXPECT_EQ(error_of([] { Plan::parse("@isa"); }), "[Plan] line 1 expects `problem = candidate`; got: @isa");
+}
+
+TEST(Plan, ChecksNames) {
+  EXPECT_EQ(error_of([] { Plan::parse("conv2d/forward 1x2 = im2col\nlinear/weight_gradient 3 = sampled").check(); }),
+            "");
+  const std::string unknown = error_of([] { Plan::parse("conv2d/forward 1x2 = im2cool").check(); });
+  EXPECT_EQ(unknown.substr(0, unknown.find("; it has")),
+            "[Plan] conv2d has no candidate im2cool for conv2d/forward 1x2");
+  const std::string other_pass = error_of([] { Plan::parse("linear/forward 3 = sampled").check(); });
+  EXPECT_EQ(other_pass.substr(0, other_pass.find("; it has")),
+            "[Plan] linear has no candidate sampled for linear/forward 3");
+  for (const char* text : {"pool2d/forward 3 = x", "conv2d/forwards 3 = im2col", "conv2d = im2col"}) {
+    EXPECT_TRUE(error_of([&] { Plan::parse(text).check(); }).starts_with("[Plan] expects problems that begin")) << text;
+  }
 }
 
 /// The kernel that conv2d would take by itself for a sparse filter.
@@ -101,6 +127,29 @@ TEST_F(PlannedStep, FollowsThePlan) {
     EXPECT_EQ(recorded(), plan);
   }
   EXPECT_NE(recorded(), plan) << "the scope has ended";
+}
+
+TEST_F(PlannedStep, SaysWhatNeverCame) {
+  Plan plan = recorded();
+  const std::string other = "linear/forward 99 * 5x8 float32 12 alive";
+  plan.set(other, "csr/panel");
+  const PlanScope scope(plan);
+  EXPECT_EQ(scope.unmet().size(), plan.entries().size());
+  run();
+  EXPECT_EQ(scope.unmet(), std::vector<std::string>{other});
+}
+
+TEST_F(PlannedStep, ShowsTrials) {
+  Plan plan = recorded();
+  Plan shown;
+  {
+    const TrialScope scope([&](const Trial& trial) {
+      shown.set(trial.problem, trial.candidates[trial.chosen]);
+      for (std::size_t i = 0; i < trial.candidates.size(); ++i) trial.run(i);
+    });
+    run();
+  }
+  EXPECT_EQ(shown, plan);
 }
 
 TEST_F(PlannedStep, RefusesWhatCannotBe) {
