@@ -28,7 +28,7 @@ set(COPPICE_INTERNAL_HEADERS
     sparsity/controller_impl.h sparsity/field.h sparsity/mask_history.h sparsity/nearest.h sparsity/policy_fields.h
     trainers/checkpoint_progress.h trainers/csv.h trainers/measure/ceilings.h trainers/measure/clock.h
     trainers/measure/masks.h trainers/measure/records.h trainers/measure/sampler.h
-    trainers/measure/samples.h trainers/reactivation/kept_runs.h
+    trainers/measure/samples.h trainers/measure/tuning.h trainers/reactivation/kept_runs.h
     trainers/report/cells.h trainers/report/chart.h trainers/report/format.h trainers/report/markup.h
     trainers/report/paper.h trainers/report/scale.h trainers/report/sections.h trainers/report/style.h
     trainers/report/svg.h trainers/step_timing.h

@@ -150,6 +150,7 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
     saved_at = result.steps;
   };
 
+  const std::int64_t first_step = result.steps;
   model.train();
   go_on();
   for (std::int64_t step = result.steps; step < options.steps; ++step) {
@@ -166,9 +167,12 @@ FitResult fit(nn::Module& model, optim::Optimizer& optimizer, DataLoader& loader
     const Batch batch = batches.next();
     optimizer.zero_grad();
     {
+      std::optional<PlanRecorder> kernels;
+      if (step == first_step && options.on_kernels) kernels.emplace();
       const Tensor logits = model(batch.images);
       const Tensor loss = cross_entropy(logits, batch.labels);
       loss.backward();
+      if (kernels) options.on_kernels(kernels->plan());
       add(result.since_record, loss, logits, batch.labels);
     }
     if (controller) {

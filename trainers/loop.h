@@ -10,6 +10,7 @@
 
 #include <coppice/core/export.h>
 #include <coppice/core/flops.h>
+#include <coppice/ops/plan.h>
 #include <coppice/trainers/data/loader.h>
 
 namespace coppice::nn {
@@ -31,12 +32,15 @@ struct Evaluation {
   std::int64_t count = 0;
 };
 
+/// Images that evaluate() takes at once.
+inline constexpr std::int64_t kEvaluationBatch = 256;
+
 /// Runs the network over the images in evaluation mode, unrecorded; restores the mode.
 COPPICE_API Evaluation evaluate(nn::Module& model, std::shared_ptr<const ExampleSource> source,
                                 std::span<const std::int64_t> indices, const Normalisation& normalisation,
-                                std::int64_t batch_size = 256);
+                                std::int64_t batch_size = kEvaluationBatch);
 COPPICE_API Evaluation evaluate(nn::Module& model, const Dataset& dataset, std::span<const std::int64_t> indices,
-                                const Normalisation& normalisation, std::int64_t batch_size = 256);
+                                const Normalisation& normalisation, std::int64_t batch_size = kEvaluationBatch);
 
 /// Where a training stood at a step: means over the steps since the record before.
 struct EpochRecord {
@@ -80,6 +84,8 @@ struct FitOptions {
   std::int64_t record_every = 0;  ///< steps between records; 0: one an epoch
   /// Called with every record as it is made.
   std::function<void(const EpochRecord& record)> on_record{};
+  /// Called after the first step that fit makes, with the kernels that ran its forward and backward.
+  std::function<void(const Plan& kernels)> on_kernels{};
   /// Called after every step with how many are done.
   std::function<void(std::int64_t done)> on_step{};
   /// When it becomes true, training ends before the next step.

@@ -57,7 +57,8 @@ struct RunResult {
   std::vector<UpdateResult> updates{};
   std::vector<LayerResult> layers{};
   std::vector<std::int64_t> alive_per_input{};  ///< of the first layer at the end; kept for the first seed
-  std::vector<std::pair<std::string, std::string>> policy{};  ///< every field, resolved
+  std::vector<std::pair<std::string, std::string>> policy{};   ///< every field, resolved
+  std::vector<std::pair<std::string, std::string>> kernels{};  ///< problem and kernel, of the first step
 };
 
 /// A method at a sparsity over all its seeds: a row of results.csv.
@@ -115,6 +116,7 @@ struct Results {
   std::string scale{};
   std::string command{};
   std::string recipe{};  ///< resolved, as TOML: what the command and the files it named came to
+  std::string plan{};    ///< that the runs followed, as text; empty: the cost model alone
   bool interrupted = false;
   int seeds = 0;
   int jobs = 0;

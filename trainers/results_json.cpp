@@ -143,6 +143,7 @@ Json encode(const RunResult& run) {
                {"survival", run.survival},
                {"survival_by_lag", run.survival_by_lag},
                {"policy", object_of(run.policy)},
+               {"kernels", object_of(run.kernels)},
                {"layers", Json::array()},
                {"alive_per_input", line_of(run.alive_per_input)},
                {"records", Json::array()},
@@ -172,6 +173,7 @@ RunResult decode_run(const Json& json) {
   json.at("peak_bytes").get_to(run.peak_bytes);
   json.at("survival").get_to(run.survival);
   run.policy = pairs_of(json.at("policy"));
+  run.kernels = pairs_of(json.value("kernels", Json::object()));
   for (const Json& record : json.at("records")) run.records.push_back(decode_record(record));
   for (const Json& update : json.at("updates")) run.updates.push_back(decode_update(update));
   if (!json.contains("layers")) return run;  // schema version 1
@@ -242,6 +244,7 @@ Results decode(const Json& json) {
   json.at("wall_seconds").get_to(results.wall_seconds);
   results.options = pairs_of(json.at("options"));
   results.recipe = json.value("recipe", "");
+  results.plan = json.value("plan", "");
   results.methods = pairs_of(json.value("methods", Json::object()));
   results.environment = decode_environment(json.at("environment"));
   const Json& data = json.at("data");
@@ -271,6 +274,7 @@ std::string to_json(const Results& results) {
                {"wall_seconds", results.wall_seconds},
                {"options", object_of(results.options)},
                {"recipe", results.recipe},
+               {"plan", results.plan},
                {"methods", object_of(results.methods)},
                {"environment", encode(results.environment)},
                {"data",

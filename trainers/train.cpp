@@ -15,6 +15,7 @@
 #include <coppice/models/nn/prunable.h>
 #include <coppice/trainers/environment.h>
 #include <coppice/trainers/logging/training_log.h>
+#include <coppice/trainers/plans.h>
 #include <coppice/trainers/recipe/build.h>
 #include <nlohmann/json.hpp>
 
@@ -26,6 +27,8 @@ using Json = nlohmann::ordered_json;
 const std::string kRecipe = "recipe";
 const std::string kData = "data.sha256";
 const std::string kIsa = "isa";
+const std::string kPlan = "plan";
+const std::string kKernels = "kernels";
 
 /// Keys that may differ between a training and its continuation: they do not change what it computes.
 constexpr std::array<std::string_view, 5> kFree = {"name", "data.path", "training.workers", "checkpoint.every",
@@ -57,11 +60,13 @@ std::optional<Checkpoint> find_checkpoint(const std::filesystem::path& folder, c
   return std::move(latest.checkpoint);
 }
 
+std::string text_of(const Checkpoint& checkpoint, const std::string& key) {
+  const auto found = checkpoint.metadata.find(key);
+  return found == checkpoint.metadata.end() ? std::string() : found->second;
+}
+
 void check_data(const Checkpoint& checkpoint, const RecipeData& data, const TrainOptions& options) {
-  const auto find = [&](const std::string& key) {
-    const auto found = checkpoint.metadata.find(key);
-    return found == checkpoint.metadata.end() ? std::string() : found->second;
-  };
+  const auto find = [&](const std::string& key) { return text_of(checkpoint, key); };
   COPPICE_CHECK(find(kData) == data.digest, "[train] ", checkpoint.file.string(),
                 " was trained on other data than the recipe gives now: SHA-256 ", find(kData).substr(0, 16), "…; got ",
                 data.digest.substr(0, 16), "…");
@@ -70,6 +75,18 @@ void check_data(const Checkpoint& checkpoint, const RecipeData& data, const Trai
     options.on_note("trained with " + find(kIsa) + " until now and " + isa +
                     " from here: results differ in rounding from an unbroken training");
   }
+}
+
+/// The plan to follow, with what there is to say of it.
+Plan plan_in_force(const std::optional<Checkpoint>& checkpoint, const TrainOptions& options) {
+  const Plan before = checkpoint ? plan_of(*checkpoint) : Plan();
+  const Plan plan = options.plan ? *options.plan : before;
+  if (!options.on_note) return plan;
+  if (checkpoint && plan != before) {
+    options.on_note("trained by another plan until now: results differ in rounding from an unbroken training");
+  }
+  if (const std::string note = foreign_plan(plan); !note.empty()) options.on_note(note);
+  return plan;
 }
 
 void count_weights(nn::Module& model, TrainResult& result) {
@@ -84,7 +101,7 @@ Json json_of(const Evaluation& evaluation) {
   return {{"accuracy", evaluation.accuracy}, {"loss", evaluation.loss}, {"images", evaluation.count}};
 }
 
-void write_metrics(const std::filesystem::path& file, const Recipe& recipe, const TrainResult& result,
+void write_metrics(const std::filesystem::path& file, const Recipe& recipe, const TrainResult& result, const Plan& plan,
                    const sparsity::MaskController* controller) {
   const FitResult& fitted = result.fitted;
   const Environment environment = current_environment();
@@ -103,6 +120,9 @@ void write_metrics(const std::filesystem::path& file, const Recipe& recipe, cons
     json["updates"] = controller->records().size();
     json["survival"] = controller->survival(1);
   }
+  json["plan"] = plan.to_string();
+  json["kernels"] = Json::object();
+  for (const auto& [problem, kernel] : result.kernels.entries()) json["kernels"][problem] = kernel;
   json["environment"] = {
       {"version", environment.version},      {"commit", environment.commit}, {"dirty", environment.dirty},
       {"compiler", environment.compiler},    {"cpu", environment.cpu},       {"isa", environment.isa},
@@ -163,13 +183,23 @@ TrainResult train(const Recipe& asked, const std::filesystem::path& directory, c
   if (options.on_note && !setup.note.empty()) options.on_note(setup.note);
   if (checkpoint) restore(*checkpoint, setup.trainee());
   const FitResult before = checkpoint ? checkpoint->progress : FitResult{};
+  const Plan plan = plan_in_force(checkpoint, options);
+  const PlanScope scope(plan);
   std::filesystem::create_directories(directory);
   write_recipe(directory / "recipe.resolved.toml", recipe);
   TrainingLog log(directory, before.records);
 
   TrainResult result;
-  const std::map<std::string, std::string> metadata = {
+  std::map<std::string, std::string> metadata = {
       {kRecipe, to_toml(recipe)}, {kData, data.digest}, {kIsa, current_environment().isa}};
+  if (plan != Plan()) metadata[kPlan] = plan.to_string();
+  const auto set_kernels = [&](const Plan& kernels) {
+    result.kernels = kernels;
+    metadata[kKernels] = kernels.to_string();
+  };
+  // Kernels stay those of the first step, so that a checkpoint does not depend on where training paused.
+  const bool has_kernels = checkpoint && checkpoint->metadata.contains(kKernels) && plan_of(*checkpoint) == plan;
+  if (has_kernels) set_kernels(Plan::parse(text_of(*checkpoint, kKernels), checkpoint->file.string()));
   FitOptions fit_options{.steps = setup.steps,
                          .lr_factor = build_schedule(recipe.training, setup.steps),
                          .record_every = recipe.training.record_every,
@@ -184,6 +214,7 @@ TrainResult train(const Recipe& asked, const std::filesystem::path& directory, c
     log.add(record);
     if (options.on_record) options.on_record(record);
   };
+  if (!has_kernels) fit_options.on_kernels = set_kernels;
   fit_options.on_checkpoint = [&](const FitResult& so_far) {
     result.checkpoint = save_checkpoint(checkpoints, setup.trainee(), so_far, metadata, recipe.checkpoint.keep);
   };
@@ -195,9 +226,16 @@ TrainResult train(const Recipe& asked, const std::filesystem::path& directory, c
   if (!result.fitted.stopped) {
     result.validation = fit_options.validate();
     result.test = evaluate(*setup.model, data.test, data.test_positions, data.normalisation);
-    write_metrics(directory / "metrics.json", recipe, result, setup.controller.get());
+    if (const std::string note = unmet_problems(scope); options.on_note && !note.empty()) options.on_note(note);
+    write_metrics(directory / "metrics.json", recipe, result, plan, setup.controller.get());
   }
   return result;
+}
+
+Plan plan_of(const Checkpoint& checkpoint) {
+  Plan plan = Plan::parse(text_of(checkpoint, kPlan), checkpoint.file.string());
+  plan.check();
+  return plan;
 }
 
 Recipe recipe_of(const Checkpoint& checkpoint) {

@@ -11,6 +11,7 @@
 #include <coppice/core/export.h>
 #include <coppice/models/nn/module.h>
 #include <coppice/ops/optim/optimizer.h>
+#include <coppice/ops/plan.h>
 #include <coppice/sparsity/controller.h>
 #include <coppice/trainers/checkpoint.h>
 #include <coppice/trainers/loop.h>
@@ -39,6 +40,8 @@ struct TrainOptions {
   bool resume = false;
   /// Go on from this checkpoint instead.
   std::filesystem::path from{};
+  /// Which kernels to run; empty: those of the checkpoint's plan, if it has one, else of the cost model.
+  std::optional<Plan> plan{};
   const std::atomic<bool>* stop = nullptr;  ///< when true: save a checkpoint and return
   /// Once everything is built and read, before the first step.
   std::function<void(std::int64_t first_step, std::int64_t steps)> on_start{};
@@ -56,6 +59,7 @@ struct TrainResult {
   std::optional<Evaluation> test{};        ///< likewise; the test images are looked at once, here
   std::int64_t weights = 0;                ///< that pruning may touch
   std::int64_t alive = 0;
+  Plan kernels{};  ///< that ran the first step of the training, or since its plan was changed
 };
 
 /// Trains a recipe in a directory: `recipe.resolved.toml`, `log.jsonl`, `log.csv` and TensorBoard's event files grow as
@@ -67,6 +71,8 @@ struct TrainResult {
 COPPICE_API TrainResult train(const Recipe& recipe, const std::filesystem::path& directory,
                               const TrainOptions& options = {});
 
+/// The plan that a checkpoint of train() was trained by; empty where there was none. Throws `[Plan] …`.
+COPPICE_API Plan plan_of(const Checkpoint& checkpoint);
 /// The recipe that a checkpoint of train() was trained by. Throws `[checkpoint] file: …` when it has none.
 COPPICE_API Recipe recipe_of(const Checkpoint& checkpoint);
 

@@ -61,11 +61,43 @@ else
   expect 1 'expects the program coppice-bench in ' bench --list
 fi
 
+# A plan: tuned, followed, kept, shown; and what is wrong with one.
+cat >small.toml <<'TOML'
+name = "small"
+[data]
+set = "digits"
+train_images = 200
+test_images = 40
+validation_images = 40
+[model]
+widths = [784, 12, 10]
+[training]
+batch_size = 20
+steps = 20
+[policy]
+preset = "static"
+density = 0.2
+TOML
+expect 0 '^written: fast.plan, 5 problems' tune small.toml --rounds 3
+expect 0 '^test accuracy' train small.toml --plan fast.plan --out planned
+expect 0 '^plan \(followed\):' inspect planned/checkpoints/step-000000020.safetensors
+expect 0 '^  linear/forward 20 \* 12x784 float32 ' inspect planned/checkpoints/step-000000020.safetensors
+expect 0 '^small after step 20: test accuracy' eval planned
+expect 0 '^written: one.plan, 2 problems' tune planned --inference --batch 1 --rounds 3 --out one.plan
+expect 0 'problems of the plan that never came: 5, ' eval planned --plan fast.plan
+expect 2 'a checkpoint has its own' tune planned --set training.seed=1
+echo 'linear/forward 20 * 12x784' >bad.plan
+expect 2 'bad.plan: line 1 expects .problem = candidate.; got: linear/forward 20' train small.toml --plan bad.plan --out bad
+echo 'linear/forward 20 * 12x784 = fast' >bad.plan
+expect 2 'bad.plan: \[Plan\] linear has no candidate fast for linear/forward 20 \* 12x784; it has dense' eval planned --plan bad.plan
+expect 2 'cannot read none.plan' reproduce reactivation --plan none.plan
+
 small="--sparsity 0.95 --jobs 1 --set data.train_images=1200 data.validation_images=200 data.test_images=100"
 cp "$here/../../docs/recipes/mine.toml" .
 expect 0 '^ +95 %  mine\[interval=20\] ' reproduce reactivation --method rigl iee --add mine.toml --seeds 1 --steps 50 \
   --out first $small
 expect 0 '^ +95 %  mine\[interval=40\] ' reproduce reactivation --recipe first/recipe.resolved.toml --out second
+expect 0 '^  linear/forward ' inspect first/results.json
 cmp first/recipe.resolved.toml second/recipe.resolved.toml || failures=$((failures + 1))
 
 # Interrupted once the first training is done: what is finished is kept.

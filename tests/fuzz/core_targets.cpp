@@ -1,4 +1,4 @@
-// The readers of core/io.
+// The readers of core/io, and of plans.
 
 #include <cstdlib>
 
@@ -7,6 +7,7 @@
 #include <coppice/core/io/npy.h>
 #include <coppice/core/io/safetensors.h>
 #include <coppice/core/io/sparse_pattern.h>
+#include <coppice/ops/plan.h>
 
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/target.h"
@@ -53,5 +54,13 @@ std::string npy(std::string_view bytes) {
 std::string matrix_market(std::string_view bytes) { return parse_bytes(bytes, parse_matrix_market); }
 
 std::string smtx(std::string_view bytes) { return parse_bytes(bytes, parse_smtx); }
+
+std::string plan(std::string_view bytes) {
+  return parse_bytes(bytes, [](std::string_view text, const std::string& file) {
+    const Plan plan = Plan::parse(text, file);
+    if (Plan::parse(plan.to_string()) != plan) std::abort();
+    plan.check();
+  });
+}
 
 }  // namespace coppice::fuzz

@@ -14,6 +14,7 @@ std::string idx(std::string_view bytes);
 std::string npy(std::string_view bytes);
 std::string matrix_market(std::string_view bytes);
 std::string smtx(std::string_view bytes);
+std::string plan(std::string_view bytes);
 std::string png(std::string_view bytes);
 std::string jpeg(std::string_view bytes);
 std::string cifar10(std::string_view bytes);

@@ -81,6 +81,76 @@ TEST(Train, LeavesRecipeLogCheckpointsAndMetrics) {
   EXPECT_NEAR(static_cast<double>(result.alive), 0.2 * (784 * 12 + 120), 2.0);  // rounded layer by layer
 }
 
+/// The linear problems of a training of small_recipe, and which kernels it says ran them.
+std::map<std::string, std::string> kernels_of(const std::filesystem::path& checkpoint) {
+  return Plan::parse(load_checkpoint(checkpoint).metadata.at("kernels")).entries();
+}
+
+/// Of every problem another kernel than `kernels` has.
+Plan others(const std::map<std::string, std::string>& kernels) {
+  Plan plan;
+  for (const auto& [problem, kernel] : kernels) {
+    const bool is_weight = problem.starts_with("linear/weight_gradient");
+    plan.set(problem, is_weight ? (kernel == "sampled" ? "dense/gathered" : "sampled")
+                                : (kernel == "dense/expanded"
+                                       ? (problem.starts_with("linear/forward") ? "csr/panel" : "csc/panel")
+                                       : "dense/expanded"));
+  }
+  return plan;
+}
+
+TEST(Train, SaysWhichKernelsRan) {
+  const TemporaryFolder folder;
+  const TrainResult result = train(small_recipe(), folder / "a");
+  const std::map<std::string, std::string> kernels = kernels_of(result.checkpoint);
+  EXPECT_EQ(kernels.size(), 5U);  // two layers; the first needs no gradient of its input
+  EXPECT_EQ(result.kernels.entries(), kernels);
+  EXPECT_FALSE(load_checkpoint(result.checkpoint).metadata.contains("plan"));
+  const nlohmann::json metrics = nlohmann::json::parse(read_bytes(folder / "a/metrics.json"));
+  EXPECT_EQ(metrics.at("kernels").get<decltype(kernels_of(""))>(), kernels);
+  EXPECT_EQ(metrics.at("plan"), "");
+}
+
+TEST(Train, FollowsAPlanAndKeepsIt) {
+  const TemporaryFolder folder;
+  const std::filesystem::path out = folder / "out";
+  const std::map<std::string, std::string> usual = kernels_of(train(small_recipe(), folder / "usual").checkpoint);
+  Plan plan = others(usual);
+  plan.set_condition("isa", "another");
+  plan.set("linear/forward 7 * 12x784 float32 1 alive", "dense/expanded");
+  std::vector<std::string> notes;
+  const auto note = [&](const std::string& text) { notes.push_back(text); };
+  const TrainResult stopped = train_until(17, out, {.plan = plan, .on_note = note});
+  EXPECT_EQ(plan_of(load_checkpoint(stopped.checkpoint)), plan);
+  EXPECT_EQ(kernels_of(stopped.checkpoint), others(usual).entries());
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_TRUE(notes[0].starts_with("the plan was made for another, and kernels run on ")) << notes[0];
+
+  // Goes on by it, to the bits of an unbroken training.
+  notes.clear();
+  const TrainResult whole = train(small_recipe(), folder / "whole", {.plan = plan});
+  const TrainResult resumed = train(small_recipe(), out, {.resume = true, .on_note = note});
+  EXPECT_EQ(read_bytes(resumed.checkpoint) == read_bytes(whole.checkpoint), true);
+  EXPECT_EQ(resumed.kernels, whole.kernels);
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_EQ(notes[1], "problems of the plan that never came: 1, the first linear/forward 7 * 12x784 float32 1 alive");
+}
+
+TEST(Train, ChangesThePlanWithANote) {
+  const TemporaryFolder folder;
+  const std::filesystem::path out = folder / "out";
+  const Plan plan = others(kernels_of(train(small_recipe(), folder / "usual").checkpoint));
+  train_until(17, out, {.plan = plan});
+  std::vector<std::string> notes;
+  const TrainResult result =
+      train(small_recipe(), out,
+            {.resume = true, .plan = Plan(), .on_note = [&](const std::string& text) { notes.push_back(text); }});
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_TRUE(notes[0].starts_with("trained by another plan until now")) << notes[0];
+  EXPECT_EQ(kernels_of(result.checkpoint), kernels_of(folder / "usual/checkpoints/step-000000040.safetensors"));
+  EXPECT_EQ(plan_of(load_checkpoint(result.checkpoint)), Plan());
+}
+
 TEST(Train, ResumedAnywhereItLeavesTheSameFiles) {
   const TemporaryFolder folder;
   const std::filesystem::path whole = folder / "whole";

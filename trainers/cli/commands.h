@@ -59,5 +59,6 @@ void add_inspect(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
 void add_latency(CLI::App& app, Context& context);
+void add_tune(CLI::App& app, Context& context);
 
 }  // namespace coppice::train::cli

@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
   cli::add_export(app, context);
   cli::add_bench(app, context);
   cli::add_latency(app, context);
+  cli::add_tune(app, context);
   app.footer(kFooter);  // commands would inherit it, had it been there before them
 
   const std::vector<std::string> commands = command_names(app);

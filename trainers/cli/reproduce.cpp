@@ -4,6 +4,7 @@
 
 #include <coppice/trainers/cli/commands.h>
 #include <coppice/trainers/cli/progress.h>
+#include <coppice/trainers/plans.h>
 #include <coppice/trainers/reactivation/settings.h>
 #include <coppice/trainers/report/report.h>
 
@@ -34,6 +35,7 @@ struct Arguments {
   std::vector<std::string> set;
   int jobs = 0;
   std::string out;
+  std::string plan;
   bool keys = false;
   bool resume = false;
 };
@@ -72,6 +74,10 @@ int reproduce_reactivation(const Arguments& arguments, const Context& context) {
   if (arguments.keys) {
     print_keys(reactivation::recipe_keys(options));
     return kSuccess;
+  }
+  if (!arguments.plan.empty()) options.plan = as_usage([&] { return read_plan(arguments.plan); });
+  if (const std::string note = foreign_plan(options.plan); !note.empty()) {
+    std::fprintf(stderr, "coppice: %s\n", note.c_str());
   }
   options.command = context.command_line;
   options.stop = context.stop;
@@ -129,6 +135,7 @@ void add_reproduce(CLI::App& app, Context& context) {
       ->check(CLI::PositiveNumber);
   paper->add_option("--out", arguments->out,
                     "where report.html, results.json, recipe.resolved.toml … go (default: runs/reactivation-SCALE)");
+  paper->add_option("--plan", arguments->plan, "a plan of `coppice tune` that all trainings follow");
   paper->add_flag("--resume", arguments->resume, "train only what an interrupted run left undone there");
   paper->footer(
       "Examples:\n"

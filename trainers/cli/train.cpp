@@ -5,6 +5,7 @@
 
 #include <coppice/trainers/cli/commands.h>
 #include <coppice/trainers/cli/progress.h>
+#include <coppice/trainers/plans.h>
 
 namespace coppice::train::cli {
 namespace {
@@ -16,6 +17,7 @@ struct Arguments {
   std::string out;
   bool resume = false;
   std::string from;
+  std::string plan;
 };
 
 /// Shows a training on standard error: a bar on a terminal, else a line at every record.
@@ -72,6 +74,7 @@ void report(const TrainResult& result, const std::string& directory) {
 /// Whether it came to its end.
 bool train_one(const Recipe& recipe, const std::string& directory, const Arguments& arguments, const Context& context) {
   TrainOptions options{.resume = arguments.resume, .from = arguments.from, .stop = context.stop};
+  if (!arguments.plan.empty()) options.plan = as_usage([&] { return read_plan(arguments.plan); });
   TrainingPrinter printer;
   printer.watch(options);
   const TrainResult result = train(recipe, directory, options);
@@ -127,6 +130,9 @@ void add_train(CLI::App& app, Context& context) {
                       "where recipe.resolved.toml, logs, checkpoints and metrics.json go (default: runs/NAME)");
   command->add_flag("--resume", arguments->resume, "go on from the newest checkpoint there, if there is one");
   command->add_option("--from", arguments->from, "go on from this checkpoint instead")->check(CLI::ExistingFile);
+  command->add_option("--plan", arguments->plan,
+                      "follow this plan of `coppice tune` (default: the checkpoint's, if it has one); none: the cost "
+                      "model");
   command->footer(
       "Examples:\n"
       "  coppice train mine.toml --set training.learning_rate=0.05 --out runs/mine\n"

@@ -12,6 +12,7 @@
 #include <coppice/core/io/npy.h>
 #include <coppice/core/io/pruned.h>
 #include <coppice/core/weight_state.h>
+#include <coppice/ops/plan.h>
 #include <coppice/trainers/checkpoint.h>
 #include <coppice/trainers/results.h>
 
@@ -117,6 +118,15 @@ void inspect_safetensors(const std::filesystem::path& file, Inspection& result) 
   }
 }
 
+/// What ran the first steps of all runs, as a plan: `problem = kernel`, a line each.
+std::string kernels_of(const Results& results) {
+  Plan kernels;
+  for (const RunResult& run : results.runs) {
+    for (const auto& [problem, kernel] : run.kernels) kernels.set(problem, kernel);
+  }
+  return kernels.to_string();
+}
+
 void inspect_results(const std::filesystem::path& file, Inspection& result) {
   std::ifstream in(file, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -130,6 +140,8 @@ void inspect_results(const std::filesystem::path& file, Inspection& result) {
     add("commit", results.environment.commit + (results.environment.dirty ? "+" : ""));
     add("isa", results.environment.isa);
     add("runs", std::to_string(results.runs.size()));
+    if (!results.plan.empty()) add("plan", results.plan);
+    if (const std::string kernels = kernels_of(results); !kernels.empty()) add("kernels", kernels);
     if (results.interrupted) result.notes.push_back("the reproduction was interrupted");
     for (const ResultRow& row : summarise(results)) {
       std::ostringstream line;

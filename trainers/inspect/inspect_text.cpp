@@ -47,6 +47,22 @@ std::string shown(const std::string& value) {
   return line;
 }
 
+/// Which kernels a training was asked to run, and which ran.
+bool is_plan(const std::string& key) { return key == "plan" || key == "kernels"; }
+
+/// A plan line by line, for it is longer than a line.
+void print_lines(std::ostream& out, const Inspection& inspection, const std::string& wanted) {
+  for (const auto& [key, value] : inspection.metadata) {
+    if (key != wanted) continue;
+    out << key << (key == "plan" ? " (followed):\n" : " (of the first step):\n");
+    std::istringstream lines(value);
+    for (std::string line; std::getline(lines, line);) {
+      for (char& c : line) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
+      out << "  " << line << '\n';
+    }
+  }
+}
+
 struct Total {
   std::int64_t weights = 0;
   std::int64_t alive = 0;
@@ -106,9 +122,11 @@ std::string to_text(const Inspection& inspection) {
   std::size_t widest = 0;
   for (const auto& [key, value] : inspection.metadata) widest = std::max(widest, shown(key).size());
   for (const auto& [key, value] : inspection.metadata) {
+    if (is_plan(key)) continue;
     const std::string name = shown(key);
     out << "  " << name << std::string(widest - name.size(), ' ') << "  " << shown(value) << '\n';
   }
+  for (const char* key : {"plan", "kernels"}) print_lines(out, inspection, key);
   for (const std::string& note : inspection.notes) out << "note: " << note << '\n';
   if (inspection.tensors.empty()) return out.str();
 

@@ -12,7 +12,8 @@ namespace coppice::train::reactivation {
 /// where an interrupted one ended. May be called from several threads at once.
 class KeptRuns {
  public:
-  /// Without a directory, nothing is kept and nothing is found. `data` says which examples the runs are trained on.
+  /// Without a directory, nothing is kept and nothing is found. `data` says which examples the runs are trained on,
+  /// and by which plan.
   KeptRuns(std::filesystem::path directory, const Training& training, const std::string& data);
 
   /// The result of the same training: same plan, data, program and instruction set. Empty where there is none, or its

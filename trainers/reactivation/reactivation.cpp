@@ -87,7 +87,7 @@ class Reproduction {
         data_(load(training_, options)),
         jobs_(options.jobs > 0 ? options.jobs : num_threads()),
         digests_{digest(data_.train), digest(data_.test)},
-        kept_(options.runs, training_, digests_[0] + digests_[1]) {
+        kept_(options.runs, training_, digests_[0] + digests_[1] + '\n' + options.plan.to_string()) {
     check_settings(options);
     check_training();
     const std::int64_t in_split = data_.train.size() - training_.validation_images;
@@ -209,8 +209,9 @@ class Reproduction {
     if (options_.resume) kept = kept_.find(item.plan, seeds_[item.seed].seed);
     const bool trained = !kept;
     if (kept) on_step(item.plan.steps);
-    RunResult result =
-        kept ? *std::move(kept) : run(item.plan, training_, data_, seeds_[item.seed], on_step, options_.stop);
+    RunResult result = kept
+                           ? *std::move(kept)
+                           : run(item.plan, training_, data_, seeds_[item.seed], on_step, options_.stop, options_.plan);
     if (result.steps < item.plan.steps) return;
     result.train_flops_ratio = result.flops.total_effective() / dense_flops_;
     if (trained) kept_.keep(item.plan, result);
@@ -263,6 +264,7 @@ class Reproduction {
     results.options.emplace_back("first_seed", std::to_string(options_.first_seed));
     for (const auto& [key, value] : options_.set) results.options.emplace_back("set " + key, value);
     results.recipe = to_toml(options_, training_, chosen_methods(options_));
+    results.plan = options_.plan.to_string();
     for (const Method& row : chosen_methods(options_)) results.methods.emplace_back(row.name, row.explanation);
     results.environment = current_environment();
     results.dataset = training_.dataset;

@@ -39,6 +39,7 @@ struct Options {
   /// Fields of the mask policies: `policy.<field>` of every method that has one, or `<method>.<field>` of one. A row's
   /// density follows from its sparsity and cannot be set.
   std::vector<std::pair<std::string, std::string>> set{};
+  Plan plan{};            ///< which kernels run; empty: the cost model's
   std::string command{};  ///< for the record
   /// What a run counts as having taken, for EqualSeconds rows; empty: its cpu_seconds. Where it does not depend on
   /// time, neither do those rows.

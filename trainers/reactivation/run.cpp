@@ -104,7 +104,9 @@ double dense_step_flops(const Training& training) {
 }
 
 RunResult run(const RunPlan& plan, const Training& training, const TrainTest& data, const SeedData& seed,
-              const std::function<void(std::int64_t done)>& on_step, const std::atomic<bool>* stop) {
+              const std::function<void(std::int64_t done)>& on_step, const std::atomic<bool>* stop,
+              const Plan& kernels) {
+  const PlanScope scope(kernels);
   const IntrusivePtr<Allocator> allocator = make_caching_allocator();
   const AllocatorScope counted(allocator);
 
@@ -125,9 +127,9 @@ RunResult run(const RunPlan& plan, const Training& training, const TrainTest& da
                      .on_step = on_step,
                      .stop = stop};
   options.validate = [&] { return evaluate(model, data.train, seed.split.validation, seed.normalisation); };
-  FitResult fitted = fit(model, *setup.optimizer, *setup.loader, setup.controller.get(), options);
-
   RunResult result{.method = plan.method.name, .network = own.network(), .sparsity = plan.sparsity, .seed = seed.seed};
+  options.on_kernels = [&](const Plan& ran) { result.kernels.assign(ran.entries().begin(), ran.entries().end()); };
+  FitResult fitted = fit(model, *setup.optimizer, *setup.loader, setup.controller.get(), options);
   result.steps = fitted.steps;
   result.flops = fitted.flops;
   result.seconds = fitted.seconds;

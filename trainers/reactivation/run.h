@@ -31,8 +31,9 @@ struct RunPlan {
 COPPICE_API double dense_step_flops(const Training& training);
 
 /// Trains and tests. The test images are looked at once, after training. When stopped, the result's `steps` are fewer
-/// than planned and its accuracies are 0.
+/// than planned and its accuracies are 0. `kernels` says which kernels run.
 COPPICE_API RunResult run(const RunPlan& plan, const Training& training, const TrainTest& data, const SeedData& seed,
-                          const std::function<void(std::int64_t done)>& on_step, const std::atomic<bool>* stop);
+                          const std::function<void(std::int64_t done)>& on_step, const std::atomic<bool>* stop,
+                          const Plan& kernels = {});
 
 }  // namespace coppice::train::reactivation
