@@ -7,6 +7,7 @@
 #include <coppice/core/mask.h>
 #include <coppice/core/tensor_impl.h>
 #include <coppice/ops/candidate_registry.h>
+#include <coppice/ops/conv2d_costs.h>
 #include <coppice/ops/conv2d_passes.h>
 #include <coppice/ops/cpu/blocked_conv.h>
 #include <coppice/ops/cpu/conv2d.h>
@@ -36,87 +37,6 @@ cpu::Conv2dGeometry geometry_of(const Conv2dProblem& p) {
           .dilation_w = p.options.dilation[1],
           .groups = p.options.groups};
 }
-
-// Costs in multiply-adds of the blocked dense kernel, about 30 ps each on the machine they were measured on (one Zen 3
-// core, f32, AVX2; coppice-bench --benchmark_filter=Conv2d).
-constexpr double kIm2col = 1.0;        ///< one weight × one output pixel
-constexpr double kColumn = 12.0;       ///< one element of the column matrix, written and read
-constexpr double kEntryProduct = 1.2;  ///< one alive weight × one output pixel, vectors counted
-constexpr double kRowVisit = 13.0;     ///< one row of the filter × 144 of its positions × one output pixel
-constexpr double kPanelProduct = 1.1;  ///< as kEntryProduct, where rows share their entries
-constexpr double kPanelVisit = 2.0;
-constexpr double kSampledProduct = 1.1;
-constexpr double kSampledVisit = 10.0;
-constexpr double kScatteredProduct = 1.2;
-constexpr double kManyGrids = 1.4;      ///< the dense data gradient at a stride: a grid for every remainder
-constexpr double kPacked = 4.0;         ///< one dense weight packed, expanded or gathered
-constexpr std::int64_t kPanelRows = 4;  ///< rows of the filter that dense kernels hold in registers
-
-double pixels(const Conv2dProblem& p) { return static_cast<double>(p.output[0] * p.output[2] * p.output[3]); }
-double weights(const Conv2dProblem& p) { return static_cast<double>(p.weight.numel()); }
-std::int64_t group_outputs(const Conv2dProblem& p) { return p.weight[0] / p.options.groups; }
-
-/// What dense kernels multiply by: weights, where rows of a group do not fill a panel more than there are.
-double panel_weights(const Conv2dProblem& p) {
-  const bool columns = p.phase == FlopPhase::DataGradient;
-  const std::int64_t rows = std::max<std::int64_t>(1, columns ? p.weight[1] : group_outputs(p));
-  const std::int64_t padded = (rows + kPanelRows - 1) / kPanelRows * kPanelRows;
-  return weights(p) * static_cast<double>(padded) / static_cast<double>(rows);
-}
-double dense_cost(const Conv2dProblem& p) {
-  return panel_weights(p) * pixels(p) + weights(p) * (p.sparse != nullptr ? 2.0 : 1.0) * kPacked;
-}
-double im2col_cost(const Conv2dProblem& p) {
-  const double columns = pixels(p) * weights(p) / static_cast<double>(p.weight[0]);
-  return weights(p) * pixels(p) * kIm2col + columns * kColumn + (p.sparse != nullptr ? weights(p) * kPacked : 0.0);
-}
-
-/// The filter's entries that a pass multiplies by.
-double entries(const Conv2dProblem& p) {
-  if (p.sparse == nullptr) return weights(p);
-  const Mask& mask = p.phase == FlopPhase::WeightGradient ? p.sparse->trainable() : p.sparse->alive();
-  return static_cast<double>(mask.count());
-}
-/// Per output pixel.
-double entries_product(const Conv2dProblem& p, double product, double visit) {
-  return entries(p) * product + weights(p) / 144.0 * visit;
-}
-template <const double& kProduct, const double& kVisit>
-double entries_cost(const Conv2dProblem& p) {
-  return pixels(p) * entries_product(p, kProduct, kVisit) + entries(p) * kPacked;
-}
-
-/// Of a product that costs `product` per output pixel, on strips: idle lanes count.
-double strips_cost(const Conv2dProblem& p, double product) {
-  constexpr double kMoved = 20.0;  // one element into or out of a strip
-  const StripPass pass = strip_pass(p);
-  const auto vectors = [](const cpu::Strips& s) { return static_cast<double>(s.channels * s.strip_h * s.strip_w); };
-  const auto lanes = static_cast<double>(pass.lanes);
-  return lanes * (static_cast<double>(pass.output.strip_h * pass.output.strip_w) * product +
-                  kMoved * (vectors(pass.input) + vectors(pass.output)));
-}
-
-bool is_blocked(const Conv2dProblem& p) { return p.format == MemoryFormat::Blocked; }
-bool is_contiguous(const Conv2dProblem& p) { return p.format == MemoryFormat::Contiguous; }
-bool fits_strips(const Conv2dProblem& p) {
-  return is_contiguous(p) && p.input[0] > 0 && 2 * p.input[0] <= image_block(p.dtype);
-}
-
-/// Whether the kernels for lists of entries can take the weight: where its values are those of its entries, and dense
-/// ones whose groups (depthwise: one row and one channel) leave a panel mostly empty.
-bool has_entries(const Conv2dProblem& p) {
-  if (p.sparse == nullptr) return group_outputs(p) < kPanelRows && p.weight[1] < kPanelRows;
-  return p.phase == FlopPhase::WeightGradient || p.sparse->stored().count() == p.sparse->alive().count();
-}
-/// Whether, besides, the rows of a group share their entries.
-bool has_panels(const Conv2dProblem& p) {
-  if (p.sparse == nullptr || !has_entries(p)) return false;
-  const std::int64_t shared =
-      shared_rows(p.phase == FlopPhase::WeightGradient ? p.sparse->trainable() : p.sparse->alive());
-  return shared > 1 && group_outputs(p) % shared == 0;
-}
-bool takes_blocked_rows(const Conv2dProblem& p) { return is_blocked(p) && has_entries(p); }
-bool takes_blocked_panels(const Conv2dProblem& p) { return is_blocked(p) && has_panels(p); }
 
 Tensor dense_weight(const Conv2dProblem& p, const Conv2dOperands& o) {
   return p.sparse != nullptr ? p.sparse->to_dense() : o.weight;
@@ -158,26 +78,98 @@ Tensor run_im2col_weight_gradient(const Conv2dProblem& p, const Conv2dOperands& 
   return wanted_gradient(p, im2col_weight_gradient(p, o));
 }
 
-template <class T>
-cpu::ConvEpilogue<T> epilogue_of(const Conv2dOperands& o) {
-  return {.bias = o.bias.defined() ? o.bias.data<T>() : nullptr,
-          .residual = o.residual.defined() ? detail::blocked_data<T>(o.residual) : nullptr,
-          .relu = o.relu};
-}
-
 cpu::DenseFilter forward_filter(const Conv2dProblem& p) {
   const std::int64_t taps = p.weight[2] * p.weight[3];
   return {.group = p.weight.numel() / p.options.groups, .row = p.weight[1] * taps, .channel = taps};
 }
 
-Tensor run_blocked_dense_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
-  const Tensor y = detail::empty_blocked(p.output, p.dtype);
-  const Tensor w = dense_weight(p, o);
+/// The values of the filter's entries, by slot.
+template <class T>
+const T* entry_values(const Conv2dProblem& p, const Conv2dOperands& o) {
+  return p.sparse != nullptr ? p.sparse->values().data<T>() : o.weight.data<T>();
+}
+std::shared_ptr<const FilterStructure> filter_rows(const Conv2dProblem& p) {
+  return p.sparse != nullptr ? alive_filter_rows(*p.sparse) : full_filter_rows(p.weight);
+}
+
+enum class ForwardKernel : std::uint8_t { Dense, Rows, Panels };
+
+template <ForwardKernel kKernel, class T>
+std::unique_ptr<const cpu::PackedConv<T>> pack_conv(const cpu::BlockedConv& conv, const Conv2dProblem& p,
+                                                    const Conv2dOperands& o) {
+  if constexpr (kKernel == ForwardKernel::Dense) {
+    return cpu::pack_conv_dense<T>(conv, forward_filter(p), dense_weight(p, o).data<T>());
+  } else {
+    const auto pack = kKernel == ForwardKernel::Panels ? &cpu::pack_conv_panels<T> : &cpu::pack_conv_rows<T>;
+    return pack(conv, filter_rows(p)->view(), entry_values<T>(p, o));
+  }
+}
+
+template <class T>
+struct PackedBlocked final : PackedFilter {
+  std::unique_ptr<const cpu::PackedConv<T>> conv;
+};
+
+template <ForwardKernel kKernel>
+std::shared_ptr<const PackedFilter> pack_blocked(const Conv2dProblem& p, const Conv2dOperands& o) {
+  std::shared_ptr<const PackedFilter> packed;
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
-    cpu::blocked_conv_dense<T>(forward_pass(p), forward_filter(p), w.data<T>(), epilogue_of<T>(o),
-                               detail::blocked_data<T>(o.x), detail::blocked_data<T>(y));
+    auto made = std::make_shared<PackedBlocked<T>>();
+    made->conv = pack_conv<kKernel, T>(forward_pass(p), p, o);
+    packed = std::move(made);
+  });
+  return packed;
+}
+
+template <ForwardKernel kKernel>
+Tensor run_blocked(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const auto own = o.packed == nullptr ? pack_blocked<kKernel>(p, o) : nullptr;
+  const PackedFilter& packed = own != nullptr ? *own : *o.packed;
+  const Tensor y = detail::empty_blocked(p.output, p.dtype);
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    const cpu::ConvEpilogue<T> epilogue{
+        .bias = o.bias.defined() ? o.bias.data<T>() : nullptr,
+        .residual = o.residual.defined() ? detail::blocked_data<T>(o.residual) : nullptr,
+        .relu = o.relu};
+    static_cast<const PackedBlocked<T>&>(packed).conv->run(epilogue, detail::blocked_data<T>(o.x),
+                                                           detail::blocked_data<T>(y));
   });
   return y;
+}
+
+template <class T>
+struct PackedStrips final : PackedFilter {
+  StripPass pass;
+  std::unique_ptr<const cpu::PackedConv<T>> conv;
+};
+
+template <ForwardKernel kKernel>
+std::shared_ptr<const PackedFilter> pack_strips(const Conv2dProblem& p, const Conv2dOperands& o) {
+  std::shared_ptr<const PackedFilter> packed;
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    auto made = std::make_shared<PackedStrips<T>>();
+    made->pass = strip_pass(p);
+    made->conv = pack_conv<kKernel, T>(made->pass.conv, p, o);
+    packed = std::move(made);
+  });
+  return packed;
+}
+
+template <ForwardKernel kKernel>
+Tensor run_strips(const Conv2dProblem& p, const Conv2dOperands& o) {
+  const auto own = o.packed == nullptr ? pack_strips<kKernel>(p, o) : nullptr;
+  const Tensor output = Tensor::empty(p.output, {.dtype = p.dtype});
+  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
+    const auto& packed = static_cast<const PackedStrips<T>&>(own != nullptr ? *own : *o.packed);
+    const auto block_of = [&](const cpu::Strips& s) {
+      return Buffer<T>(s.strip_h * s.channels * s.strip_w * packed.pass.lanes);
+    };
+    const Buffer<T> x = block_of(packed.pass.input), y = block_of(packed.pass.output);
+    cpu::gather_strips(packed.pass.input, o.x.data<T>(), x.data());
+    packed.conv->run({.bias = o.bias.defined() ? o.bias.data<T>() : nullptr}, x.data(), y.data());
+    cpu::scatter_strips(packed.pass.output, y.data(), output.data<T>());
+  });
+  return output;
 }
 
 Tensor run_blocked_dense_data_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
@@ -188,8 +180,8 @@ Tensor run_blocked_dense_data_gradient(const Conv2dProblem& p, const Conv2dOpera
       .group = p.weight.numel() / p.options.groups, .row = taps, .channel = p.weight[1] * taps};
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
     for (const cpu::BlockedConv& pass : data_gradient_passes(p)) {
-      cpu::blocked_conv_dense<T>(pass, filter, w.data<T>(), {}, detail::blocked_data<T>(o.y),
-                                 detail::blocked_data<T>(d_x));
+      cpu::pack_conv_dense<T>(pass, filter, w.data<T>())
+          ->run({}, detail::blocked_data<T>(o.y), detail::blocked_data<T>(d_x));
     }
   });
   return d_x;
@@ -208,59 +200,14 @@ Tensor run_blocked_dense_weight_gradient(const Conv2dProblem& p, const Conv2dOpe
   return wanted_gradient(p, blocked_weight_gradient(p, o));
 }
 
-/// The values of the filter's entries, by slot.
-template <class T>
-const T* entry_values(const Conv2dProblem& p, const Conv2dOperands& o) {
-  return p.sparse != nullptr ? p.sparse->values().data<T>() : o.weight.data<T>();
-}
-std::shared_ptr<const FilterStructure> filter_rows(const Conv2dProblem& p) {
-  return p.sparse != nullptr ? alive_filter_rows(*p.sparse) : full_filter_rows(p.weight);
-}
-
-template <bool kPanels>
-Tensor run_blocked_entries_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
-  const Tensor y = detail::empty_blocked(p.output, p.dtype);
-  const auto structure = filter_rows(p);
-  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
-    const auto convolve = kPanels ? &cpu::blocked_conv_panels<T> : &cpu::blocked_conv_rows<T>;
-    convolve(forward_pass(p), structure->view(), entry_values<T>(p, o), epilogue_of<T>(o), detail::blocked_data<T>(o.x),
-             detail::blocked_data<T>(y));
-  });
-  return y;
-}
-
-enum class StripKernel : std::uint8_t { Dense, Rows, Panels };
-
-template <StripKernel kKernel>
-Tensor run_strips(const Conv2dProblem& p, const Conv2dOperands& o) {
-  const StripPass pass = strip_pass(p);
-  const auto block_of = [&](const cpu::Strips& s) {
-    return Tensor::empty({s.strip_h, s.channels, s.strip_w, pass.lanes}, {.dtype = p.dtype});
-  };
-  const Tensor x = block_of(pass.input), y = block_of(pass.output);
-  const Tensor output = Tensor::empty(p.output, {.dtype = p.dtype});
-  dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
-    cpu::gather_strips(pass.input, o.x.data<T>(), x.data<T>());
-    if constexpr (kKernel == StripKernel::Dense) {
-      cpu::blocked_conv_dense<T>(pass.conv, forward_filter(p), dense_weight(p, o).data<T>(), epilogue_of<T>(o),
-                                 x.data<T>(), y.data<T>());
-    } else {
-      const auto convolve = kKernel == StripKernel::Panels ? &cpu::blocked_conv_panels<T> : &cpu::blocked_conv_rows<T>;
-      convolve(pass.conv, filter_rows(p)->view(), entry_values<T>(p, o), epilogue_of<T>(o), x.data<T>(), y.data<T>());
-    }
-    cpu::scatter_strips(pass.output, y.data<T>(), output.data<T>());
-  });
-  return output;
-}
-
 Tensor run_blocked_rows_data_gradient(const Conv2dProblem& p, const Conv2dOperands& o) {
   const Tensor d_x = detail::empty_blocked(p.input, p.dtype);
   const auto structure = p.sparse != nullptr ? alive_filter_columns(*p.sparse, p.options.groups)
                                              : full_filter_columns(p.weight, p.options.groups);
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
     for (const cpu::BlockedConv& pass : data_gradient_passes(p)) {
-      cpu::blocked_conv_rows<T>(pass, structure->view(), entry_values<T>(p, o), {}, detail::blocked_data<T>(o.y),
-                                detail::blocked_data<T>(d_x));
+      cpu::pack_conv_rows<T>(pass, structure->view(), entry_values<T>(p, o))
+          ->run({}, detail::blocked_data<T>(o.y), detail::blocked_data<T>(d_x));
     }
   });
   return d_x;
@@ -295,52 +242,40 @@ Tensor run_blocked_sampled(const Conv2dProblem& p, const Conv2dOperands& o) {
   return gradient;
 }
 
+template <ForwardKernel kKernel>
+constexpr Conv2dCandidate blocked_candidate(const char* name, bool (*can_run)(const Conv2dProblem&),
+                                            double (*cost)(const Conv2dProblem&)) {
+  return {name, can_run, cost, run_blocked<kKernel>, true, pack_blocked<kKernel>};
+}
+template <ForwardKernel kKernel>
+constexpr Conv2dCandidate strips_candidate(const char* name, bool (*can_run)(const Conv2dProblem&),
+                                           double (*cost)(const Conv2dProblem&)) {
+  return {name, can_run, cost, run_strips<kKernel>, false, pack_strips<kKernel>};
+}
+
 constexpr std::array<Conv2dCandidate, 7> kForward = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_forward},
-    {"blocked/dense", is_blocked, dense_cost, run_blocked_dense_forward, true},
-    {"blocked/rows", takes_blocked_rows, entries_cost<kEntryProduct, kRowVisit>, run_blocked_entries_forward<false>,
-     true},
-    {"blocked/panels", takes_blocked_panels, entries_cost<kPanelProduct, kPanelVisit>,
-     run_blocked_entries_forward<true>, true},
-    {"strips/dense", fits_strips,
-     [](const Conv2dProblem& p) {
-       return strips_cost(p, panel_weights(p)) + weights(p) * (p.sparse != nullptr ? 2.0 : 1.0) * kPacked;
-     },
-     run_strips<StripKernel::Dense>},
-    {"strips/rows", [](const Conv2dProblem& p) { return fits_strips(p) && has_entries(p); },
-     [](const Conv2dProblem& p) {
-       return strips_cost(p, entries_product(p, kEntryProduct, kRowVisit)) + entries(p) * kPacked;
-     },
-     run_strips<StripKernel::Rows>},
-    {"strips/panels", [](const Conv2dProblem& p) { return fits_strips(p) && has_panels(p); },
-     [](const Conv2dProblem& p) {
-       return strips_cost(p, entries_product(p, kPanelProduct, kPanelVisit)) + entries(p) * kPacked;
-     },
-     run_strips<StripKernel::Panels>},
+    blocked_candidate<ForwardKernel::Dense>("blocked/dense", is_blocked, dense_cost),
+    blocked_candidate<ForwardKernel::Rows>("blocked/rows", takes_blocked_rows, rows_cost),
+    blocked_candidate<ForwardKernel::Panels>("blocked/panels", takes_blocked_panels, panels_cost),
+    strips_candidate<ForwardKernel::Dense>("strips/dense", fits_strips, dense_strips_cost),
+    strips_candidate<ForwardKernel::Rows>("strips/rows", takes_strip_rows, row_strips_cost),
+    strips_candidate<ForwardKernel::Panels>("strips/panels", takes_strip_panels, panel_strips_cost),
 }};
 
 constexpr std::array<Conv2dCandidate, 5> kDataGradient = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_data_gradient},
-    {"blocked/dense", is_blocked,
-     [](const Conv2dProblem& p) {
-       const bool one_grid = p.options.stride[0] == 1 && p.options.stride[1] == 1;
-       return dense_cost(p) * (one_grid ? 1.0 : kManyGrids);
-     },
-     run_blocked_dense_data_gradient},
-    {"blocked/scattered", is_blocked, [](const Conv2dProblem& p) { return dense_cost(p) * kScatteredProduct; },
-     run_blocked_scattered<false>},
-    {"blocked/rows", takes_blocked_rows, entries_cost<kEntryProduct, kRowVisit>, run_blocked_rows_data_gradient},
-    {"blocked/scattered_panels", takes_blocked_panels, entries_cost<kScatteredProduct, kPanelVisit>,
-     run_blocked_scattered<true>},
+    {"blocked/dense", is_blocked, gridded_cost, run_blocked_dense_data_gradient},
+    {"blocked/scattered", is_blocked, scattered_cost, run_blocked_scattered<false>},
+    {"blocked/rows", takes_blocked_rows, rows_cost, run_blocked_rows_data_gradient},
+    {"blocked/scattered_panels", takes_blocked_panels, scattered_panels_cost, run_blocked_scattered<true>},
 }};
 
 constexpr std::array<Conv2dCandidate, 4> kWeightGradient = {{
     {"im2col", is_contiguous, im2col_cost, run_im2col_weight_gradient},
     {"blocked/dense", is_blocked, dense_cost, run_blocked_dense_weight_gradient},
-    {"blocked/sampled_rows", takes_blocked_rows, entries_cost<kSampledProduct, kSampledVisit>,
-     run_blocked_sampled<false>},
-    {"blocked/sampled_panels", takes_blocked_panels, entries_cost<kPanelProduct, kPanelVisit>,
-     run_blocked_sampled<true>},
+    {"blocked/sampled_rows", takes_blocked_rows, sampled_rows_cost, run_blocked_sampled<false>},
+    {"blocked/sampled_panels", takes_blocked_panels, panels_cost, run_blocked_sampled<true>},
 }};
 
 PassRegistries<Conv2dCandidate>& registries() {
@@ -373,6 +308,8 @@ std::string Conv2dProblem::key() const {
        << (phase == FlopPhase::WeightGradient ? " trainable" : " alive");
   return text.str();
 }
+
+PackedFilter::~PackedFilter() = default;
 
 std::span<const Conv2dCandidate> conv2d_candidates(FlopPhase phase) { return registries().of(phase).all(); }
 

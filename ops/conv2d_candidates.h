@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 
@@ -24,14 +25,20 @@ struct COPPICE_API Conv2dProblem {
   std::string key() const;
 };
 
+/// What a kernel makes of problem and weight before it meets images.
+struct COPPICE_API PackedFilter {
+  virtual ~PackedFilter();
+};
+
 /// What a pass reads, without history; images in the problem's format, all else contiguous.
 struct Conv2dOperands {
-  Tensor x;           ///< the input; undefined in the data gradient
-  Tensor y;           ///< the output's gradient; undefined in the forward pass
-  Tensor weight;      ///< a dense weight; undefined for a Masked one and in the weight gradient
-  Tensor bias{};      ///< or undefined; forward pass only
-  Tensor residual{};  ///< added to the output, or undefined; for candidates that finish it
-  bool relu = false;  ///< done last; for candidates that finish the output
+  Tensor x;                              ///< the input; undefined in the data gradient
+  Tensor y;                              ///< the output's gradient; undefined in the forward pass
+  Tensor weight;                         ///< a dense weight; undefined for a Masked one and in the weight gradient
+  Tensor bias{};                         ///< or undefined; forward pass only
+  Tensor residual{};                     ///< added to the output, or undefined; for candidates that finish it
+  bool relu = false;                     ///< done last; for candidates that finish the output
+  const PackedFilter* packed = nullptr;  ///< what the candidate's `pack` made of problem and weight; null: not yet
 };
 
 /// A kernel that could do one pass.
@@ -47,6 +54,9 @@ struct Conv2dCandidate {
   /// Whether a forward pass adds the residual and does the ReLU. Otherwise conv2d_relu does so in the output returned,
   /// which must be the candidate's own.
   bool finishes = false;
+  /// Makes what `run` would make at every call of problem and weight alone, for operands.packed; null where there is no
+  /// such thing.
+  std::shared_ptr<const PackedFilter> (*pack)(const Conv2dProblem& problem, const Conv2dOperands& operands) = nullptr;
 };
 
 /// All candidates for one pass.

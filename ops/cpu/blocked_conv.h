@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace coppice::cpu {
@@ -72,14 +73,31 @@ struct ConvEpilogue {
   bool relu = false;
 };
 
+/// A convolution whose filter lies as the kernel reads it: made once where many calls share filter and geometry. Calls
+/// may run at once.
+template <class T>
+class PackedConv {
+ public:
+  virtual ~PackedConv() = default;
+  /// output = filter ⋆ input.
+  virtual void run(const ConvEpilogue<T>& epilogue, const T* input, T* output) const = 0;
+};
+
 // Images, outputs and residuals are in the blocked layout, f32 or f64; lanes past the last image are 0 on input and
 // output. Threads take image blocks and tiles of the output, or, for weight gradients, blocks of channels: every sum
 // has one order, whatever the number of threads.
 
-/// output = filter ⋆ input, one non-zero at a time.
+/// For a filter read one non-zero at a time.
 template <class T>
-void blocked_conv_rows(const BlockedConv& conv, const FilterView& filter, const T* values,
-                       const ConvEpilogue<T>& epilogue, const T* input, T* output);
+std::unique_ptr<const PackedConv<T>> pack_conv_rows(const BlockedConv& conv, const FilterView& filter, const T* values);
+/// For a filter whose rows share their entries in groups of a multiple of 4.
+template <class T>
+std::unique_ptr<const PackedConv<T>> pack_conv_panels(const BlockedConv& conv, const FilterView& filter,
+                                                      const T* values);
+/// For a dense filter.
+template <class T>
+std::unique_ptr<const PackedConv<T>> pack_conv_dense(const BlockedConv& conv, const DenseFilter& filter,
+                                                     const T* weight);
 
 /// d_values[entry] = Σ d_output · input at the entry, over images and pixels. `conv` is the forward pass, and
 /// filter.slots is not read.
@@ -87,10 +105,7 @@ template <class T>
 void blocked_conv_sampled_rows(const BlockedConv& conv, const FilterView& filter, const T* d_output, const T* input,
                                T* d_values);
 
-/// As blocked_conv_rows, for a filter whose rows share their entries in groups of a multiple of 4.
-template <class T>
-void blocked_conv_panels(const BlockedConv& conv, const FilterView& filter, const T* values,
-                         const ConvEpilogue<T>& epilogue, const T* input, T* output);
+/// As blocked_conv_sampled_rows, for a filter whose rows share their entries in groups of a multiple of 4.
 template <class T>
 void blocked_conv_sampled_panels(const BlockedConv& conv, const FilterView& filter, const T* d_output, const T* input,
                                  T* d_values);
@@ -100,10 +115,6 @@ template <class T>
 void blocked_conv_scattered_panels(const BlockedConv& conv, const FilterView& filter, const T* values,
                                    const T* d_output, T* d_input);
 
-/// As blocked_conv_rows, for a dense filter.
-template <class T>
-void blocked_conv_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight,
-                        const ConvEpilogue<T>& epilogue, const T* input, T* output);
 /// As blocked_conv_scattered_panels, for a dense filter.
 template <class T>
 void blocked_conv_scattered_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight,

@@ -15,8 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <utility>
-#include <vector>
+#include <memory>
 
 #include <coppice/core/parallel.h>
 #include <coppice/core/storage.h>
@@ -107,88 +106,97 @@ Tiling choose_panel_tiling(const BlockedConv& conv, std::int64_t block_channels,
   });
 }
 
+/// Rows of the filter in panels, dense or sharing their entries.
 template <class T>
-void convolve_tiles(const BlockedConv& conv, const Tiling& tiling, const Tile& tile, const PanelList<T>& list,
-                    const ConvEpilogue<T>& epilogue, const T* input, T* output) {
-  const OutputSteps steps = output_steps<T>(conv);
-  const auto panel_rows = static_cast<std::int64_t>(list.panel_rows);
-  const std::int64_t tiles = tiling.row_tiles * tiling.column_tiles;
-  const std::int64_t image_blocks = divide_up(conv.images, kBlockLanes<T>);
-  parallel_for(0, image_blocks * tiles, 1, [&](std::int64_t first, std::int64_t last) {
-    const Buffer<T> buffer(list.part_channels * tile.channel_size());
-    for (std::int64_t unit = first; unit < last; ++unit) {
-      const std::int64_t image_block = unit / tiles;
-      const TilePart row_part = tile_part(conv.rows, tiling.row_tiles, unit % tiles / tiling.column_tiles);
-      const TilePart column_part = tile_part(conv.columns, tiling.column_tiles, unit % tiling.column_tiles);
-      const std::int64_t column_parts = divide_up(column_part.count, kPanelColumns);
-      const T* const image = input_block(conv, input, image_block);
-      const std::int64_t base = output_base<T>(conv, image_block, row_part.first, column_part.first);
-      for (std::int64_t group = 0; group < conv.groups; ++group) {
-        for (std::int64_t part = 0; part < list.parts; ++part) {
-          const std::int64_t channel = part * list.part_channels;
-          tile.load(image, group * conv.group_inputs() + channel,
-                    std::min(list.part_channels, conv.group_inputs() - channel), row_part, column_part, buffer.data());
-          const TileEpilogue<T> part_epilogue =
-              tile_epilogue(conv, epilogue, image_block, part, list.parts, std::int64_t{0}, std::int64_t{0});
-          for (std::int64_t panel = 0; panel < list.group_panels; ++panel) {
-            const std::int64_t run = part * list.panels + group * list.group_panels + panel;
-            const std::int64_t row = panel * panel_rows;
-            const std::int64_t valid = std::min(panel_rows, conv.group_outputs() - row);
-            const std::int64_t channel_row = group * conv.group_outputs() + row;
-            for (std::int64_t r = 0; r < row_part.count; ++r) {
-              for (std::int64_t c = 0; c < column_parts; ++c) {
-                const TilePart columns = tile_part(column_part.count, column_parts, c);
-                panel_kernel<T>(list.panel_rows, valid, columns.count)(
-                    list.count(run), list.run_offsets(run), list.run_weights(run),
-                    buffer.data() + r * tile.row_step() + columns.first * kBlockLanes<T>, valid, steps, part_epilogue,
-                    channel_row, base + channel_row * steps.channel + r * steps.row + columns.first * steps.column,
-                    output);
+class PanelConv final : public PackedConv<T> {
+ public:
+  /// list(conv, tile, tiling) makes the panels.
+  template <class List>
+  PanelConv(const BlockedConv& conv, const Tiling& tiling, List list)
+      : conv_(conv), tiling_(tiling), tile_(tiling.tile(conv_, kBlockLanes<T>)), list_(list(tile_)) {}
+
+  void run(const ConvEpilogue<T>& epilogue, const T* input, T* output) const override {
+    const OutputSteps steps = output_steps<T>(conv_);
+    const auto panel_rows = static_cast<std::int64_t>(list_.panel_rows);
+    const std::int64_t tiles = tiling_.row_tiles * tiling_.column_tiles;
+    const std::int64_t image_blocks = divide_up(conv_.images, kBlockLanes<T>);
+    parallel_for(0, image_blocks * tiles, 1, [&](std::int64_t first, std::int64_t last) {
+      const Buffer<T> buffer(list_.part_channels * tile_.channel_size());
+      for (std::int64_t unit = first; unit < last; ++unit) {
+        const std::int64_t image_block = unit / tiles;
+        const TilePart row_part = tile_part(conv_.rows, tiling_.row_tiles, unit % tiles / tiling_.column_tiles);
+        const TilePart column_part = tile_part(conv_.columns, tiling_.column_tiles, unit % tiling_.column_tiles);
+        const std::int64_t column_parts = divide_up(column_part.count, kPanelColumns);
+        const T* const image = input_block(conv_, input, image_block);
+        const std::int64_t base = output_base<T>(conv_, image_block, row_part.first, column_part.first);
+        for (std::int64_t group = 0; group < conv_.groups; ++group) {
+          for (std::int64_t part = 0; part < list_.parts; ++part) {
+            const std::int64_t channel = part * list_.part_channels;
+            tile_.load(image, group * conv_.group_inputs() + channel,
+                       std::min(list_.part_channels, conv_.group_inputs() - channel), row_part, column_part,
+                       buffer.data());
+            const TileEpilogue<T> part_epilogue =
+                tile_epilogue(conv_, epilogue, image_block, part, list_.parts, std::int64_t{0}, std::int64_t{0});
+            for (std::int64_t panel = 0; panel < list_.group_panels; ++panel) {
+              const std::int64_t run = part * list_.panels + group * list_.group_panels + panel;
+              const std::int64_t row = panel * panel_rows;
+              const std::int64_t valid = std::min(panel_rows, conv_.group_outputs() - row);
+              const std::int64_t channel_row = group * conv_.group_outputs() + row;
+              for (std::int64_t r = 0; r < row_part.count; ++r) {
+                for (std::int64_t c = 0; c < column_parts; ++c) {
+                  const TilePart columns = tile_part(column_part.count, column_parts, c);
+                  panel_kernel<T>(list_.panel_rows, valid, columns.count)(
+                      list_.count(run), list_.run_offsets(run), list_.run_weights(run),
+                      buffer.data() + r * tile_.row_step() + columns.first * kBlockLanes<T>, valid, steps,
+                      part_epilogue, channel_row,
+                      base + channel_row * steps.channel + r * steps.row + columns.first * steps.column, output);
+                }
               }
             }
           }
         }
       }
-    }
-  });
-}
+    });
+  }
+
+ private:
+  BlockedConv conv_;
+  Tiling tiling_;
+  Tile tile_;
+  PanelList<T> list_;
+};
 
 template <class T>
-void convolve_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight,
-                    const ConvEpilogue<T>& epilogue, const T* input, T* output) {
-  if (conv.out_channels == 0) return;
+std::unique_ptr<const PackedConv<T>> pack_dense(const BlockedConv& conv, const DenseFilter& filter, const T* weight) {
   const auto panel_rows = static_cast<std::int64_t>(panel_rows_for(8));
   const Tiling tiling = choose_panel_tiling<T>(conv, 1, panel_rows, static_cast<double>(conv.taps.size()));
-  const Tile tile = tiling.tile(conv, kBlockLanes<T>);
-  convolve_tiles(conv, tiling, tile, list_dense(conv, filter, weight, tile, tiling.part_blocks), epilogue, input,
-                 output);
+  return std::make_unique<PanelConv<T>>(
+      conv, tiling, [&](const Tile& tile) { return list_dense(conv, filter, weight, tile, tiling.part_blocks); });
 }
 
 template <class T>
-void convolve_blocks(const BlockedConv& conv, const FilterView& filter, const T* values,
-                     const ConvEpilogue<T>& epilogue, const T* input, T* output) {
-  if (conv.out_channels == 0) return;
+std::unique_ptr<const PackedConv<T>> pack_blocks(const BlockedConv& conv, const FilterView& filter, const T* values) {
   const auto panel_rows = static_cast<std::int64_t>(panel_rows_for(filter.shared));
   const Tiling tiling = choose_panel_tiling<T>(conv, filter.block_channels, panel_rows, filter.entries_per_channel());
-  const Tile tile = tiling.tile(conv, kBlockLanes<T>);
-  convolve_tiles(conv, tiling, tile, list_blocks(conv, filter, values, tile, tiling.part_blocks), epilogue, input,
-                 output);
+  return std::make_unique<PanelConv<T>>(
+      conv, tiling, [&](const Tile& tile) { return list_blocks(conv, filter, values, tile, tiling.part_blocks); });
 }
 
-void dense_f32(const BlockedConv& conv, const DenseFilter& filter, const float* weight,
-               const ConvEpilogue<float>& epilogue, const float* input, float* output) {
-  convolve_dense(conv, filter, weight, epilogue, input, output);
+std::unique_ptr<const PackedConv<float>> pack_dense_f32(const BlockedConv& conv, const DenseFilter& filter,
+                                                        const float* weight) {
+  return pack_dense(conv, filter, weight);
 }
-void dense_f64(const BlockedConv& conv, const DenseFilter& filter, const double* weight,
-               const ConvEpilogue<double>& epilogue, const double* input, double* output) {
-  convolve_dense(conv, filter, weight, epilogue, input, output);
+std::unique_ptr<const PackedConv<float>> pack_blocks_f32(const BlockedConv& conv, const FilterView& filter,
+                                                         const float* values) {
+  return pack_blocks(conv, filter, values);
 }
-void blocks_f32(const BlockedConv& conv, const FilterView& filter, const float* values,
-                const ConvEpilogue<float>& epilogue, const float* input, float* output) {
-  convolve_blocks(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<double>> pack_dense_f64(const BlockedConv& conv, const DenseFilter& filter,
+                                                         const double* weight) {
+  return pack_dense(conv, filter, weight);
 }
-void blocks_f64(const BlockedConv& conv, const FilterView& filter, const double* values,
-                const ConvEpilogue<double>& epilogue, const double* input, double* output) {
-  convolve_blocks(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<double>> pack_blocks_f64(const BlockedConv& conv, const FilterView& filter,
+                                                          const double* values) {
+  return pack_blocks(conv, filter, values);
 }
 
 }  // namespace coppice::cpu::HWY_NAMESPACE
@@ -197,30 +205,30 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace coppice::cpu {
 
-HWY_EXPORT(dense_f32);
-HWY_EXPORT(dense_f64);
-HWY_EXPORT(blocks_f32);
-HWY_EXPORT(blocks_f64);
+HWY_EXPORT(pack_dense_f32);
+HWY_EXPORT(pack_dense_f64);
+HWY_EXPORT(pack_blocks_f32);
+HWY_EXPORT(pack_blocks_f64);
 
 template <>
-void blocked_conv_dense<float>(const BlockedConv& conv, const DenseFilter& filter, const float* weight,
-                               const ConvEpilogue<float>& epilogue, const float* input, float* output) {
-  HWY_DYNAMIC_DISPATCH(dense_f32)(conv, filter, weight, epilogue, input, output);
+std::unique_ptr<const PackedConv<float>> pack_conv_dense<float>(const BlockedConv& conv, const DenseFilter& filter,
+                                                                const float* weight) {
+  return HWY_DYNAMIC_DISPATCH(pack_dense_f32)(conv, filter, weight);
 }
 template <>
-void blocked_conv_dense<double>(const BlockedConv& conv, const DenseFilter& filter, const double* weight,
-                                const ConvEpilogue<double>& epilogue, const double* input, double* output) {
-  HWY_DYNAMIC_DISPATCH(dense_f64)(conv, filter, weight, epilogue, input, output);
+std::unique_ptr<const PackedConv<float>> pack_conv_panels<float>(const BlockedConv& conv, const FilterView& filter,
+                                                                 const float* values) {
+  return HWY_DYNAMIC_DISPATCH(pack_blocks_f32)(conv, filter, values);
 }
 template <>
-void blocked_conv_panels<float>(const BlockedConv& conv, const FilterView& filter, const float* values,
-                                const ConvEpilogue<float>& epilogue, const float* input, float* output) {
-  HWY_DYNAMIC_DISPATCH(blocks_f32)(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<double>> pack_conv_dense<double>(const BlockedConv& conv, const DenseFilter& filter,
+                                                                  const double* weight) {
+  return HWY_DYNAMIC_DISPATCH(pack_dense_f64)(conv, filter, weight);
 }
 template <>
-void blocked_conv_panels<double>(const BlockedConv& conv, const FilterView& filter, const double* values,
-                                 const ConvEpilogue<double>& epilogue, const double* input, double* output) {
-  HWY_DYNAMIC_DISPATCH(blocks_f64)(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<double>> pack_conv_panels<double>(const BlockedConv& conv, const FilterView& filter,
+                                                                   const double* values) {
+  return HWY_DYNAMIC_DISPATCH(pack_blocks_f64)(conv, filter, values);
 }
 
 }  // namespace coppice::cpu

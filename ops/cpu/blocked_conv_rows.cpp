@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -48,14 +49,18 @@ struct Entry {
 /// A filter as a pass reads it: by part (some neighbouring blocks of channels), then row.
 template <class T>
 struct EntryList {
-  Buffer<std::uint32_t> starts;  // (parts · rows + 1)
+  std::int64_t block_channels, blocks;  // of the filter
+  Buffer<std::uint32_t> starts;         // (parts · rows + 1)
   Buffer<Entry<T>> entries;
 };
 
 template <class T>
 EntryList<T> list_entries(const FilterView& filter, const T* values, const Tile& tile, std::int64_t part_blocks) {
   const std::int64_t runs = divide_up(filter.blocks(), part_blocks) * filter.rows;
-  EntryList<T> list{Buffer<std::uint32_t>(runs + 1), Buffer<Entry<T>>(filter.entries())};
+  EntryList<T> list{.block_channels = filter.block_channels,
+                    .blocks = filter.blocks(),
+                    .starts = Buffer<std::uint32_t>(runs + 1),
+                    .entries = Buffer<Entry<T>>(filter.entries())};
   const std::vector<std::int32_t> offsets = tile.offsets(filter.block_channels, filter.taps);
   const auto block_size = static_cast<std::uint32_t>(filter.block_channels * tile.channel_size());
   Entry<T>* next = list.entries.data();
@@ -144,59 +149,76 @@ RowsKernel<T> rows_kernel(std::int64_t rows, std::int64_t columns) {
   return kTable[static_cast<std::size_t>((rows - 1) * kMaxTileColumns + columns - 1)];
 }
 
+/// Rows of the filter, entry by entry.
 template <class T>
-void convolve(const BlockedConv& conv, const FilterView& filter, const T* values, const ConvEpilogue<T>& epilogue,
-              const T* input, T* output) {
-  const std::int64_t image_blocks = divide_up(conv.images, kBlockLanes<T>);
-  const std::int64_t group_rows = conv.group_outputs();
-  if (conv.out_channels == 0) return;
+class RowConv final : public PackedConv<T> {
+ public:
+  RowConv(const BlockedConv& conv, const FilterView& filter, const T* values, const Tiling& tiling)
+      : conv_(conv),
+        tiling_(tiling),
+        tile_(tiling.tile(conv_, kBlockLanes<T>)),
+        list_(list_entries(filter, values, tile_, tiling.part_blocks)) {}
+
+  void run(const ConvEpilogue<T>& epilogue, const T* input, T* output) const override {
+    const std::int64_t image_blocks = divide_up(conv_.images, kBlockLanes<T>);
+    const std::int64_t group_rows = conv_.group_outputs();
+    const OutputSteps steps = output_steps<T>(conv_);
+    const std::int64_t part_channels = tiling_.part_blocks * list_.block_channels;
+    const std::int64_t parts = divide_up(list_.blocks, tiling_.part_blocks);
+    const std::int64_t tiles = tiling_.row_tiles * tiling_.column_tiles;
+    parallel_for(0, image_blocks * tiles, 1, [&](std::int64_t first, std::int64_t last) {
+      const Buffer<T> buffer(part_channels * tile_.channel_size());
+      for (std::int64_t unit = first; unit < last; ++unit) {
+        const std::int64_t image_block = unit / tiles;
+        const TilePart row_part = tile_part(conv_.rows, tiling_.row_tiles, unit % tiles / tiling_.column_tiles);
+        const TilePart column_part = tile_part(conv_.columns, tiling_.column_tiles, unit % tiling_.column_tiles);
+        const RowsKernel<T> kernel = rows_kernel<T>(row_part.count, column_part.count);
+        const T* const image = input_block(conv_, input, image_block);
+        for (std::int64_t group = 0; group < conv_.groups; ++group) {
+          const std::int64_t row = group * group_rows;
+          const std::int64_t base =
+              output_base<T>(conv_, image_block, row_part.first, column_part.first) + row * steps.channel;
+          for (std::int64_t part = 0; part < parts; ++part) {
+            const std::int64_t channel = part * part_channels;
+            tile_.load(image, group * conv_.group_inputs() + channel,
+                       std::min(part_channels, conv_.group_inputs() - channel), row_part, column_part, buffer.data());
+            kernel(group_rows, list_.starts.data() + part * conv_.out_channels + row, list_.entries.data(),
+                   buffer.data(), tile_.row_step(), steps,
+                   tile_epilogue(conv_, epilogue, image_block, part, parts, row, base), output + base);
+          }
+        }
+      }
+    });
+  }
+
+ private:
+  BlockedConv conv_;
+  Tiling tiling_;
+  Tile tile_;
+  EntryList<T> list_;
+};
+
+template <class T>
+std::unique_ptr<const PackedConv<T>> pack_rows(const BlockedConv& conv, const FilterView& filter, const T* values) {
   const double per_channel =  // of those that the taps of `conv` keep
       filter.entries_per_channel() * static_cast<double>(conv.taps.size()) / static_cast<double>(filter.taps);
   const Tiling tiling =
       choose_tiling<T>(conv, filter.block_channels, {kMaxTileRows, kMaxTileColumns, kMaxSums}, [&](const TileShape& s) {
         const double outputs = static_cast<double>(s.rows * s.columns);
-        return static_cast<double>(group_rows) *
+        return static_cast<double>(conv.group_outputs()) *
                    (s.channels * per_channel * (s.load * outputs + 2.0 * kLoad) + outputs + kMispredicted) +
                s.channels * kCopy * s.copied;
       });
-  const Tile tile = tiling.tile(conv, kBlockLanes<T>);
-  const EntryList<T> list = list_entries(filter, values, tile, tiling.part_blocks);
-  const OutputSteps steps = output_steps<T>(conv);
-  const std::int64_t part_channels = tiling.part_blocks * filter.block_channels;
-  const std::int64_t parts = divide_up(filter.blocks(), tiling.part_blocks);
-  const std::int64_t tiles = tiling.row_tiles * tiling.column_tiles;
-  parallel_for(0, image_blocks * tiles, 1, [&](std::int64_t first, std::int64_t last) {
-    const Buffer<T> buffer(part_channels * tile.channel_size());
-    for (std::int64_t unit = first; unit < last; ++unit) {
-      const std::int64_t image_block = unit / tiles;
-      const TilePart row_part = tile_part(conv.rows, tiling.row_tiles, unit % tiles / tiling.column_tiles);
-      const TilePart column_part = tile_part(conv.columns, tiling.column_tiles, unit % tiling.column_tiles);
-      const RowsKernel<T> kernel = rows_kernel<T>(row_part.count, column_part.count);
-      const T* const image = input_block(conv, input, image_block);
-      for (std::int64_t group = 0; group < conv.groups; ++group) {
-        const std::int64_t row = group * group_rows;
-        const std::int64_t base =
-            output_base<T>(conv, image_block, row_part.first, column_part.first) + row * steps.channel;
-        for (std::int64_t part = 0; part < parts; ++part) {
-          const std::int64_t channel = part * part_channels;
-          tile.load(image, group * filter.channels + channel, std::min(part_channels, filter.channels - channel),
-                    row_part, column_part, buffer.data());
-          kernel(group_rows, list.starts.data() + part * filter.rows + row, list.entries.data(), buffer.data(),
-                 tile.row_step(), steps, tile_epilogue(conv, epilogue, image_block, part, parts, row, base),
-                 output + base);
-        }
-      }
-    }
-  });
+  return std::make_unique<RowConv<T>>(conv, filter, values, tiling);
 }
 
-void convolve_f32(const BlockedConv& conv, const FilterView& filter, const float* values,
-                  const ConvEpilogue<float>& epilogue, const float* input, float* output) {
-  convolve(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<float>> pack_rows_f32(const BlockedConv& conv, const FilterView& filter,
+                                                       const float* values) {
+  return pack_rows(conv, filter, values);
 }
-void convolve_f64(const BlockedConv& conv, const FilterView& filter, const double* values,
-                  const ConvEpilogue<double>& epilogue, const double* input, double* output) {
-  convolve(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<double>> pack_rows_f64(const BlockedConv& conv, const FilterView& filter,
+                                                        const double* values) {
+  return pack_rows(conv, filter, values);
 }
 
 }  // namespace coppice::cpu::HWY_NAMESPACE
@@ -205,8 +227,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace coppice::cpu {
 
-HWY_EXPORT(convolve_f32);
-HWY_EXPORT(convolve_f64);
+HWY_EXPORT(pack_rows_f32);
+HWY_EXPORT(pack_rows_f64);
 
 std::int64_t blocked_conv_channels(std::int64_t channels, std::int64_t taps) {
   constexpr std::int64_t kRun = 96;  // filter positions of a row in one block
@@ -216,14 +238,14 @@ std::int64_t blocked_conv_channels(std::int64_t channels, std::int64_t taps) {
 }
 
 template <>
-void blocked_conv_rows<float>(const BlockedConv& conv, const FilterView& filter, const float* values,
-                              const ConvEpilogue<float>& epilogue, const float* input, float* output) {
-  HWY_DYNAMIC_DISPATCH(convolve_f32)(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<float>> pack_conv_rows<float>(const BlockedConv& conv, const FilterView& filter,
+                                                               const float* values) {
+  return HWY_DYNAMIC_DISPATCH(pack_rows_f32)(conv, filter, values);
 }
 template <>
-void blocked_conv_rows<double>(const BlockedConv& conv, const FilterView& filter, const double* values,
-                               const ConvEpilogue<double>& epilogue, const double* input, double* output) {
-  HWY_DYNAMIC_DISPATCH(convolve_f64)(conv, filter, values, epilogue, input, output);
+std::unique_ptr<const PackedConv<double>> pack_conv_rows<double>(const BlockedConv& conv, const FilterView& filter,
+                                                                 const double* values) {
+  return HWY_DYNAMIC_DISPATCH(pack_rows_f64)(conv, filter, values);
 }
 
 }  // namespace coppice::cpu

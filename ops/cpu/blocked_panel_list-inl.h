@@ -79,7 +79,7 @@ PanelList<T> list_dense(const BlockedConv& conv, const DenseFilter& filter, cons
   list.offset_starts.assign(static_cast<std::size_t>(runs), 0);
   std::fill_n(list.offset_starts.end() - list.panels, list.panels, part_channels * taps);
   list.weight_starts.resize(static_cast<std::size_t>(runs) + 1);
-  for (std::int64_t run = 0; run <= runs; ++run) {
+  for (std::int64_t run = 0; run <= runs && runs > 0; ++run) {
     const std::int64_t before = std::min(run / list.panels * part_channels, conv.group_inputs());
     const std::int64_t channels = std::min(part_channels, conv.group_inputs() - before);
     list.weight_starts[static_cast<std::size_t>(run)] = taps * (before * list.panels + run % list.panels * channels);
