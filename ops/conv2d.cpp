@@ -10,6 +10,7 @@
 #include <coppice/ops/cpu/elementwise.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/memory_format.h>
+#include <coppice/ops/packed_filters.h>
 #include <coppice/ops/reduce.h>
 
 namespace coppice {
@@ -80,18 +81,23 @@ Tensor raw_conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias,
                                 .y = {},
                                 .weight = dense_or_none(weight),
                                 .bias = bias.defined() ? detail::raw_contiguous(bias) : Tensor()};
-  if (!finish.relu) return run_conv2d(problem, operands);
   const Tensor residual = finish.residual.defined() ? detail::in_format(finish.residual, problem.format) : Tensor();
-  return run_conv2d(problem, [&](const Conv2dCandidate& kernel) {
+  const auto run = [&](const Conv2dCandidate& kernel, const PackedFilter* packed) {
     Conv2dOperands own = operands;
+    own.packed = packed;
     if (kernel.finishes) {
       own.residual = residual;
-      own.relu = true;
+      own.relu = finish.relu;
     }
     const Tensor output = kernel.run(problem, own);
-    if (!kernel.finishes) add_relu(output, residual);
+    if (finish.relu && !kernel.finishes) add_relu(output, residual);
     return output;
-  });
+  };
+  if (PackedFilters* const kept = PackedFiltersScope::current()) {
+    const PackedFilters::Choice choice = kept->find(problem, weight, operands);
+    return run(*choice.candidate, choice.filter.get());
+  }
+  return run_conv2d(problem, [&](const Conv2dCandidate& kernel) { return run(kernel, nullptr); });
 }
 
 Tensor weight_gradient(const Tensor& d_output, const Tensor& input, const Shape& weight_shape,

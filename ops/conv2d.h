@@ -13,6 +13,7 @@ struct Conv2dOptions {
   std::array<std::int64_t, 2> padding = {0, 0};
   std::array<std::int64_t, 2> dilation = {1, 1};
   std::int64_t groups = 1;
+  friend bool operator==(const Conv2dOptions&, const Conv2dOptions&) = default;
 };
 
 /// The output shape (n, m, h', w'), h' = ⌊(h + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1.

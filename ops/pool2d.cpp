@@ -23,19 +23,19 @@ struct Axis {
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-std::vector<PoolWindow> windows_of(const Axis& a) {
+Buffer<PoolWindow> windows_of(const Axis& a) {
   const std::int64_t span = a.dilation * (a.kernel - 1) + 1;
   const std::int64_t room = a.size + 2 * a.pad - span;
   if (room < 0) return {};
   std::int64_t count = (a.ceil_mode ? ceil_div(room, a.stride) : room / a.stride) + 1;
   if (a.ceil_mode && (count - 1) * a.stride >= a.size + a.pad) --count;  // a window must not start in the padding
-  std::vector<PoolWindow> windows;
+  Buffer<PoolWindow> windows(count);
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t start = i * a.stride - a.pad;
     const std::int64_t padded_end = std::min(start + span, a.size + a.pad);
     const std::int64_t first = start < 0 ? start + ceil_div(-start, a.dilation) * a.dilation : start;
     const std::int64_t last = std::min(padded_end, a.size);
-    windows.push_back({start, first, last, a.count_include_pad ? padded_end - start : last - first});
+    windows[i] = {start, first, last, a.count_include_pad ? padded_end - start : last - first};
   }
   return windows;
 }
@@ -247,11 +247,11 @@ Tensor adaptive_avg_pool2d(const Tensor& input, Pair output_size) {
                 "[adaptive_avg_pool2d] expects an output and an input of at least 1 × 1; got output (", output_size[0],
                 ", ", output_size[1], "), input ", x);
   const auto windows = [](std::int64_t size, std::int64_t out) {
-    std::vector<PoolWindow> result;
+    Buffer<PoolWindow> result(out);
     for (std::int64_t i = 0; i < out; ++i) {
       const std::int64_t first = i * size / out;
       const std::int64_t last = ceil_div((i + 1) * size, out);
-      result.push_back({first, first, last, last - first});
+      result[i] = {first, first, last, last - first};
     }
     return result;
   };

@@ -4,11 +4,22 @@
 
 #include <coppice/autograd/grad_mode.h>
 #include <coppice/models/nn/evaluation.h>
+#include <coppice/ops/packed_filters.h>
 
 namespace coppice::nn {
 
 InferenceSession::InferenceSession(std::shared_ptr<Module> model, const Shape& input, InferenceOptions options)
-    : model_(std::move(model)), shape_(input), wanted_(std::move(options.plan)) {
+    : InferenceSession(std::move(model), input, std::move(options), std::make_shared<PackedFilters>()) {}
+
+InferenceSession InferenceSession::share() const {
+  InferenceSession other(model_, shape_, {.plan = wanted_}, filters_);
+  other.plan_ = plan_;  // no kernel was chosen again
+  return other;
+}
+
+InferenceSession::InferenceSession(std::shared_ptr<Module> model, const Shape& input, InferenceOptions options,
+                                   std::shared_ptr<PackedFilters> filters)
+    : model_(std::move(model)), shape_(input), wanted_(std::move(options.plan)), filters_(std::move(filters)) {
   COPPICE_CHECK(model_ != nullptr, "[InferenceSession] expects a network; got null");
   check_evaluation(*model_, "InferenceSession");
   dtype_ = network_dtype(*model_);
@@ -29,6 +40,7 @@ InferenceSession::InferenceSession(std::shared_ptr<Module> model, const Shape& i
 
 Tensor InferenceSession::run(const Tensor& input) {
   const NoGrad no_grad;
+  const PackedFiltersScope filters(*filters_);
   if (!wanted_) return (*model_)(input);
   const PlanScope plan(*wanted_);
   return (*model_)(input);

@@ -8,19 +8,23 @@
 #include <coppice/models/nn/module.h>
 #include <coppice/ops/plan.h>
 
+namespace coppice {
+class PackedFilters;
+}
+
 namespace coppice::nn {
 
 struct InferenceOptions {
   std::optional<Plan> plan{};  ///< which kernels run, from `coppice tune` say; by default the cheapest by cost model
 };
 
-/// Runs a network on inputs of one shape, again and again: the constructor runs it twice on zeros, which builds what
-/// kernels derive from masks, finds which kernel runs where, and lays out one block of memory in which all tensors of a
-/// run have their places. From then on a run of one thread asks no allocator for tensor memory but for its result
+/// Runs a network on inputs of one shape, again and again: the constructor runs it twice on zeros, which chooses the
+/// kernels, packs every convolution's filter as its kernel reads it, and lays out one block of memory in which all
+/// tensors of a run have their places. From then on a run of one thread asks no allocator for memory but for its result
 /// (memory() says so; docs/inference.md what is and is not covered).
 ///
-/// A session is one thread's; any number of them may share one network, whose weights exist once. The network must not
-/// be changed or trained while sessions use it. Fold its norms before (fold_batch_norm).
+/// A session is one thread's; share() makes more, on one network and one set of packed filters. The network must not be
+/// changed or trained while sessions use it. Fold its norms before (fold_batch_norm).
 class COPPICE_API InferenceSession {
  public:
   struct Memory {
@@ -33,6 +37,8 @@ class COPPICE_API InferenceSession {
   /// `input` is the shape of all inputs, of the dtype of the network's parameters. Throws `[InferenceSession] …` for a
   /// null network or one in training mode, and whatever the network throws on that shape.
   InferenceSession(std::shared_ptr<Module> model, const Shape& input, InferenceOptions options = {});
+  /// A session for another thread, with an arena of its own.
+  InferenceSession share() const;
 
   /// The network's output, in memory of its own, without history. Throws `[InferenceSession] …` for another shape or
   /// dtype.
@@ -45,6 +51,8 @@ class COPPICE_API InferenceSession {
   Memory memory() const;
 
  private:
+  InferenceSession(std::shared_ptr<Module> model, const Shape& input, InferenceOptions options,
+                   std::shared_ptr<PackedFilters> filters);
   Tensor run(const Tensor& input);
 
   std::shared_ptr<Module> model_;
@@ -52,6 +60,7 @@ class COPPICE_API InferenceSession {
   DType dtype_;
   std::optional<Plan> wanted_;
   Plan plan_;
+  std::shared_ptr<PackedFilters> filters_;
   IntrusivePtr<Arena> arena_;
 };
 

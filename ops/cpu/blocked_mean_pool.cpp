@@ -11,7 +11,6 @@
 #include <coppice/ops/cpu/blocked_pool.h>
 
 #include <algorithm>
-#include <vector>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "coppice/ops/cpu/blocked_mean_pool.cpp"
@@ -112,7 +111,7 @@ void global_mean(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
   const hn::ScalableTag<T> d;
   const PixelPlace in{h, c, w, kPoolLanes<T>};
   parallel_for(0, blocks_of<T>(n), 1, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
-    std::vector<double> sums(static_cast<std::size_t>(c * in.lanes));
+    const Buffer<double> sums(c * in.lanes);
     for (std::int64_t block = first; block < last; ++block) {
       std::fill(sums.begin(), sums.end(), 0.0);
       for (std::int64_t y = 0; y < h; ++y) {  // rows of all channels, so that memory is read in order

@@ -52,7 +52,7 @@ std::vector<Span> spans_of(const Pool2dGeometry& g) {
   std::vector<Span> spans;
   for (std::int64_t kx = 0; kx < g.kernel_w; ++kx) {
     Span span{0, g.out_w()};
-    const auto column = [&](std::int64_t ox) { return g.columns[static_cast<std::size_t>(ox)].start + kx * g.step_w; };
+    const auto column = [&](std::int64_t ox) { return g.columns[ox].start + kx * g.step_w; };
     while (span.first < span.last && column(span.first) < 0) ++span.first;
     while (span.first < span.last && column(span.last - 1) >= g.width) --span.last;
     spans.push_back(span);
@@ -97,7 +97,7 @@ void max_pool2d_forward(const Pool2dGeometry& g, const T* input, T* output, Inde
     const T* image = input + plane * g.height * g.width;
     T* best = output + plane * g.out_pixels();
     Index* out_at = where + plane * g.out_pixels();
-    std::vector<Lane<T>> at(g.columns.size());
+    std::vector<Lane<T>> at(static_cast<std::size_t>(g.out_w()));
     for (const PoolWindow& row : g.rows) {
       std::int64_t position = (row.first - row.start) / g.step_h * g.kernel_w;
       std::fill_n(best, g.out_w(), -std::numeric_limits<T>::infinity());

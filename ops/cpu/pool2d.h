@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include <coppice/core/storage.h>
 
 namespace coppice::cpu {
 
@@ -17,10 +18,10 @@ struct Pool2dGeometry {
   std::int64_t planes, height, width;
   std::int64_t kernel_h, kernel_w;
   std::int64_t step_h, step_w;  ///< dilation
-  std::vector<PoolWindow> rows, columns;
+  Buffer<PoolWindow> rows, columns;
 
-  std::int64_t out_h() const { return static_cast<std::int64_t>(rows.size()); }
-  std::int64_t out_w() const { return static_cast<std::int64_t>(columns.size()); }
+  std::int64_t out_h() const { return rows.size(); }
+  std::int64_t out_w() const { return columns.size(); }
   std::int64_t out_pixels() const { return out_h() * out_w(); }
 };
 

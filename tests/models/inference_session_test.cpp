@@ -9,12 +9,14 @@
 
 #include <coppice/autograd/grad_mode.h>
 #include <coppice/core/parallel.h>
+#include <coppice/core/weight_state.h>
 #include <coppice/models/mnist_cnn.h>
 #include <coppice/models/nn/fold.h>
 #include <coppice/models/nn/sequential.h>
 #include <coppice/models/resnet.h>
 
 #include "tests/error_of.h"
+#include "tests/fuzz/heap_count.h"
 #include "tests/models/trained_statistics.h"
 
 namespace coppice::nn {
@@ -61,7 +63,10 @@ TEST(InferenceSession, AsksNoAllocatorButForItsResult) {
       const Tensor images = Tensor::randn({batch, 3, 16, 16}, generator);
       session(images);
       const AllocatorStats before = allocator->stats();
+      const std::int64_t heap = fuzz::heap_bytes();
+      fuzz::reset_heap_peak();
       for (int run = 0; run < 5; ++run) session(images);
+      EXPECT_EQ(fuzz::heap_peak(), heap) << "not a byte from malloc";
       const AllocatorStats after = allocator->stats();
       EXPECT_EQ(after.allocations - before.allocations, 5);
       EXPECT_EQ(after.system_allocations, before.system_allocations);
@@ -106,6 +111,50 @@ TEST(InferenceSession, SharesWeightsBetweenThreads) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(wrong, std::vector<int>(kThreads, 0)) << sparsity;
+  }
+}
+
+TEST(InferenceSession, SharesPackedFilters) {
+  const auto model = network(0.9);
+  Generator generator(5);
+  const Tensor images = Tensor::randn({2, 3, 16, 16}, generator);
+  const InferenceSession session(model, images.shape());
+  constexpr int kThreads = 3;
+  std::vector<InferenceSession> shared;
+  for (int i = 0; i < kThreads; ++i) shared.push_back(session.share());
+  EXPECT_EQ(shared.back().plan(), session.plan());
+  std::vector<int> wrong(kThreads, 0);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      const ThreadLimit one(1);
+      const Tensor expected = plain(*model, images);
+      const auto at = static_cast<std::size_t>(i);
+      for (int run = 0; run < 8; ++run) wrong[at] += bit_equal(shared[at](images), expected) ? 0 : 1;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(kThreads, 0));
+}
+
+TEST(InferenceSession, PacksWeightsThatChangedAnew) {
+  for (const double sparsity : {0.0, 0.9}) {
+    const auto model = network(sparsity);
+    const Tensor images = Tensor::ones({8, 3, 16, 16});
+    InferenceSession session(model, images.shape());
+    const Tensor before = session(images);
+    const NoGrad no_grad;
+    Tensor weight = model->parameter("layer1.0.conv1.weight");
+    if (weight.is_masked()) {
+      Tensor values = weight.weight_state().values();
+      values.mul_(2.0);
+      weight.weight_state().bump_values();
+    } else {
+      weight.mul_(2.0);
+    }
+    const Tensor after = session(images);
+    EXPECT_FALSE(bit_equal(before, after));
+    EXPECT_TRUE(bit_equal(after, plain(*model, images)));
   }
 }
 
