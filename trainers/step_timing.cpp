@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include <coppice/core/allocator.h>
@@ -57,50 +58,65 @@ measure::Sample median(const std::vector<measure::Sample>& samples) {
   return {.wall = median(wall), .cpu = median(cpu)};
 }
 
-}  // namespace
-
-std::vector<std::string> step_networks() {
-  std::vector<std::string> names;
-  for (const Network& network : networks()) names.emplace_back(network.name);
-  return names;
+std::vector<std::string> names() {
+  std::vector<std::string> result;
+  for (const Network& network : networks()) result.emplace_back(network.name);
+  return result;
 }
 
-StepTiming time_steps(const StepTimingOptions& options) {
-  COPPICE_CHECK(options.sparsity >= 0.0 && options.sparsity < 1.0 && options.batch_size >= 1 && options.steps >= 1 &&
-                    options.warmup >= 0,
-                "[step_timing] expects sparsity in [0, 1), an image and a step or more; got ", options.sparsity, ", ",
-                options.batch_size, " and ", options.steps);
-  const Network& network =
-      networks().at(sparsity::detail::word_index(step_networks(), options.network, "[step_timing] network "));
-  const AllocatorScope memory(make_caching_allocator());
-  const std::shared_ptr<nn::Module> model = network.build(options.seed);
-  StepTiming timing{.options = options};
-  timing.weights = model->parameter_count();
-  if (options.sparsity > 0.0) {
-    sparsity::MaskPolicy policy = sparsity::static_mask();
-    policy.density = 1.0 - options.sparsity;
-    policy.distribution = options.distribution;
-    sparsity::make_sparse(*model, policy, options.seed);
+/// A network with masks, its optimiser, and the batch it trains on.
+struct Training {
+  explicit Training(const StepTimingOptions& options) {
+    COPPICE_CHECK(options.sparsity >= 0.0 && options.sparsity < 1.0 && options.batch_size >= 1,
+                  "[step_timing] expects sparsity in [0, 1) and an image or more; got ", options.sparsity, " and ",
+                  options.batch_size);
+    const Network& network =
+        networks().at(sparsity::detail::word_index(names(), options.network, "[step_timing] network "));
+    model = network.build(options.seed);
+    if (options.sparsity > 0.0) {
+      sparsity::MaskPolicy policy = sparsity::static_mask();
+      policy.density = 1.0 - options.sparsity;
+      policy.distribution = options.distribution;
+      sparsity::make_sparse(*model, policy, options.seed);
+    }
+    Generator generator(options.seed);
+    Dims shape{options.batch_size};
+    for (const std::int64_t size : network.image) shape.push_back(size);
+    images = Tensor::randn(Shape(shape), generator);
+    labels = Tensor::randint(0, 10, {options.batch_size}, generator, {.dtype = kInt64});
+    optimizer.emplace(optim::split_decay(model->parameters(), 5e-4), optim::SgdOptions{.lr = 0.01, .momentum = 0.9});
   }
-  timing.alive = model->parameter_count(/*alive_only=*/true);
-  Generator generator(options.seed);
-  Dims shape{options.batch_size};
-  for (const std::int64_t size : network.image) shape.push_back(size);
-  const Tensor images = Tensor::randn(Shape(shape), generator);
-  const Tensor labels = Tensor::randint(0, 10, {options.batch_size}, generator, {.dtype = kInt64});
-  optim::SGD optimizer(optim::split_decay(model->parameters(), 5e-4), {.lr = 0.01, .momentum = 0.9});
 
+  Tensor loss() const { return cross_entropy((*model)(images), labels); }
+
+  std::shared_ptr<nn::Module> model;
+  Tensor images, labels;
+  std::optional<optim::SGD> optimizer;
+};
+
+}  // namespace
+
+std::vector<std::string> step_networks() { return names(); }
+
+StepTiming time_steps(const StepTimingOptions& options) {
+  COPPICE_CHECK(options.steps >= 1 && options.warmup >= 0, "[step_timing] expects a step or more; got ", options.steps,
+                " and ", options.warmup, " to warm up");
+  const AllocatorScope memory(make_caching_allocator());
+  Training training(options);
+  StepTiming timing{.options = options,
+                    .weights = training.model->parameter_count(),
+                    .alive = training.model->parameter_count(/*alive_only=*/true)};
   std::vector<measure::Sample> forward;
   std::vector<measure::Sample> backward;
   std::vector<measure::Sample> update;
   std::vector<measure::Sample> step;
   for (int i = -options.warmup; i < options.steps; ++i) {
     if (i == 0) cpu_allocator().reset_peak();
-    optimizer.zero_grad();
+    training.optimizer->zero_grad();
     Tensor loss;
-    const measure::Sample first = measure::time_calls(1, [&] { loss = cross_entropy((*model)(images), labels); });
+    const measure::Sample first = measure::time_calls(1, [&] { loss = training.loss(); });
     const measure::Sample second = measure::time_calls(1, [&] { loss.backward(); });
-    const measure::Sample third = measure::time_calls(1, [&] { optimizer.step(); });
+    const measure::Sample third = measure::time_calls(1, [&] { training.optimizer->step(); });
     if (i < 0) continue;
     forward.push_back(first);
     backward.push_back(second);
@@ -113,6 +129,14 @@ StepTiming time_steps(const StepTimingOptions& options) {
   timing.step = median(step);
   timing.peak_bytes = cpu_allocator().stats().peak;
   return timing;
+}
+
+std::function<void()> training_step(const StepTimingOptions& options) {
+  return [training = std::make_shared<Training>(options)] {
+    training->optimizer->zero_grad();
+    training->loss().backward();
+    training->optimizer->step();
+  };
 }
 
 std::string to_csv(const std::vector<StepTiming>& timings, const measure::Conditions& conditions) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ COPPICE_API std::vector<std::string> step_networks();
 /// Builds a network with random static masks and trains it on one random batch. Uses as many threads as are set; the
 /// processor time is that of the calling thread. Throws `[step_timing] …`.
 COPPICE_API StepTiming time_steps(const StepTimingOptions& options);
+
+/// One step of such a training; what it trains lives in the function.
+COPPICE_API std::function<void()> training_step(const StepTimingOptions& options);
 
 /// A table by RFC 4180, one row a timing, times in seconds; the conditions stand above it as lines `# key: value`.
 COPPICE_API std::string to_csv(const std::vector<StepTiming>& timings, const measure::Conditions& conditions);

@@ -55,14 +55,28 @@ def resnet50():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2048, 1000))
 
 
-def resnet18_cifar():
-    layers = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(True)]
-    inputs = 64
-    for width, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
-        for i in range(2):
-            layers.append(Basic(inputs, width, stride if i == 0 else 1))
+def cifar_resnet(widths, blocks):
+    """Residual networks for images of 32 x 32, with projections."""
+    layers = [nn.Conv2d(3, widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(True)]
+    inputs = widths[0]
+    for stage, width in enumerate(widths):
+        for i in range(blocks):
+            layers.append(Basic(inputs, width, 2 if stage > 0 and i == 0 else 1))
             inputs = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 10))
+
+
+def mlp():
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
+    )
+
+
+STEPS = {
+    "mnist_mlp": (mlp, (1, 28, 28)),
+    "resnet20": (lambda: cifar_resnet((16, 32, 64), 3), (3, 32, 32)),
+    "resnet18": (lambda: cifar_resnet((64, 128, 256, 512), 2), (3, 32, 32)),
+}
 
 
 def no_grad(call):
@@ -100,19 +114,20 @@ def resnet50_inference(a):
     return no_grad(lambda: net(x))
 
 
-def resnet18_step(a):
-    net = resnet18_cifar().train().to(memory_format=torch.channels_last)
-    x = torch.randn(a["n"], 3, 32, 32).contiguous(memory_format=torch.channels_last)
+def step(a):
+    build, image = STEPS[a["network"]]
+    net = build().train().to(memory_format=torch.channels_last)
+    x = torch.randn(a["n"], *image).contiguous(memory_format=torch.channels_last)
     y = torch.randint(0, 10, (a["n"],))
     optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
     model = torch.compile(net) if COMPILE else net
 
-    def step():
+    def run():
         optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(model(x), y).backward()
         optimizer.step()
 
-    return step
+    return run
 
 
 def op(a):
@@ -148,7 +163,7 @@ KINDS = {
     "gemm": gemm,
     "spmm": spmm,
     "resnet50": resnet50_inference,
-    "resnet18_step": resnet18_step,
+    "step": step,
     "op": op,
 }
 

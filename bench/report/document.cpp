@@ -13,6 +13,7 @@
 
 #include "bench/report/groups.h"
 #include "bench/report/page.h"
+#include "bench/report/steps.h"
 
 namespace coppice::bench {
 namespace {
@@ -76,6 +77,9 @@ void render(const Options& options) {
   save_text(options.page, page(results, "images"));
   for (const auto& [isa, groups_there] : results) {
     save_text(folder / "images" / ("roofline-" + isa + ".svg"), roofline(groups_there, isa));
+    const auto steps = groups_there.find("steps");
+    if (steps == groups_there.end()) continue;
+    save_text(folder / "images" / ("steps-" + isa + ".svg"), step_picture(steps->second));
   }
 }
 
@@ -98,6 +102,10 @@ const std::vector<Group>& groups() {
       {"training", "A training step of ResNet-18 for 32 x 32, batch 128",
        "Forward, backward and SGD with momentum, beside the fastest dense step of PyTorch (channels-last).",
        measure_training, true},
+      {"steps", "Training steps by sparsity",
+       "Forward, backward and SGD with momentum, masks by ERK or uniform, beside PyTorch's fastest dense step.\n\n"
+       "![Steps by sparsity](images/steps-avx2.svg)",
+       measure_steps, false},
       {"sparse-products", "Unstructured products",
        "Geometric means over eight shapes (tests/cases/network_cases.h) beside the fastest dense product.",
        measure_sparse_products, false},

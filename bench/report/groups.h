@@ -32,6 +32,7 @@ std::vector<Row> measure_break_even(Bench& bench);
 // groups_networks.cpp
 std::vector<Row> measure_inference(Bench& bench);
 std::vector<Row> measure_training(Bench& bench);
+std::vector<Row> measure_steps(Bench& bench);
 // groups_memory.cpp
 std::vector<Row> measure_bandwidth(Bench& bench);
 std::vector<Row> measure_optimizer(Bench& bench);

@@ -136,6 +136,7 @@ Row geometric_row(const std::string& what, const std::vector<Race>& races, std::
   std::vector<double> ratios;
   for (const double sum : logarithms) ratios.push_back(std::exp(sum / count));
   row.ratio = train::measure::paired_ratio(ratios, std::vector<double>(rounds, 1.0));
+  refuse_blurred(row);
   return row;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <sstream>
 
 #include <coppice/core/error.h>
 
@@ -59,6 +60,35 @@ std::vector<PeerCommand> commands(int threads, const std::string& venv) {
   return all;
 }
 
+/// A ratio that may as well be a larger share higher or lower is refused.
+constexpr double kWidestInterval = 0.1;
+/// A race is run so often, all rounds counting, until its ratios are sharp.
+constexpr int kMostAttempts = 3;
+
+std::string blur(const measure::Ratio& ratio) {
+  if (!std::isfinite(ratio.low) || !std::isfinite(ratio.high)) return {};  // too few rounds to say
+  if (ratio.high - ratio.low <= 2.0 * kWidestInterval * ratio.value) return {};
+  std::ostringstream text;
+  text.precision(3);
+  text << "noisy: the ratio may as well be " << ratio.low << " as " << ratio.high;
+  return text.str();
+}
+
+const Race::Runner* best_peer(const Race& race) {
+  const auto best = std::ranges::min_element(
+      race.peers, {}, [](const Race::Runner& runner) { return measure::median(runner.seconds); });
+  return best == race.peers.end() ? nullptr : &*best;
+}
+
+/// Whether no ratio of it would be refused.
+bool is_sharp(const Race& race) {
+  if (!race.refused.empty()) return false;
+  const Race::Runner* const best = best_peer(race);
+  return best == nullptr || std::ranges::all_of(race.ours, [&](const std::vector<double>& ours) {
+           return blur(measure::paired_ratio(best->seconds, ours)).empty();
+         });
+}
+
 void add_installed(Row& row, const Race& race, const std::vector<double>& ours) {
   double least = kNoBound;
   for (const Race::Runner& runner : race.peers) {
@@ -71,6 +101,15 @@ void add_installed(Row& row, const Race& race, const std::vector<double>& ours) 
 }
 
 }  // namespace
+
+void refuse_blurred(Row& row) {
+  const std::string reason = blur(row.ratio);
+  if (reason.empty()) return;
+  row.ours = row.peers = 0.0;
+  row.peer.clear();
+  row.ratio = {};
+  row.note = reason;
+}
 
 Bench::Bench(int threads, std::string venv, const measure::Ceilings& ceilings)
     : threads_(threads), ceilings_(ceilings) {
@@ -111,15 +150,20 @@ Race race(Bench& bench, const std::vector<Ours>& ours, const RaceOptions& option
     peers.push_back(peer);
     things.push_back({key, [peer](int calls) { return peer->run(calls); }});
   }
-  const auto samples = measure::sample_in_turn(
-      things,
-      {.rounds = options.rounds, .sample_seconds = options.sample_seconds, .longest_seconds = options.longest_seconds});
-  const measure::KeptRounds kept = measure::keep_rounds(samples, bench.threads());
   Race result;
-  result.refused = kept.refused;
-  for (std::size_t i = 0; i < ours.size(); ++i) result.ours.push_back(kept.seconds[i]);
-  for (std::size_t i = 0; i < peers.size(); ++i) {
-    result.peers.push_back({peers[i]->title(), peers[i]->installed(), kept.seconds[ours.size() + i]});
+  std::vector<std::vector<measure::Sample>> samples(things.size());
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    const auto more = measure::sample_in_turn(things, {.rounds = options.rounds,
+                                                       .sample_seconds = options.sample_seconds,
+                                                       .longest_seconds = options.longest_seconds});
+    for (std::size_t i = 0; i < things.size(); ++i) samples[i].insert(samples[i].end(), more[i].begin(), more[i].end());
+    // What all of a round suffer alike is in no ratio: the ratios say whether they are sharp enough (row_of).
+    const measure::KeptRounds kept = measure::keep_rounds(samples, bench.threads(), kNoBound);
+    result = {.ours = {kept.seconds.begin(), kept.seconds.begin() + std::ssize(ours)}, .refused = kept.refused};
+    for (std::size_t i = 0; i < peers.size(); ++i) {
+      result.peers.push_back({peers[i]->title(), peers[i]->installed(), kept.seconds[ours.size() + i]});
+    }
+    if (is_sharp(result)) break;
   }
   return result;
 }
@@ -158,14 +202,13 @@ Row row_of(const std::string& what, const Race& race, std::size_t way, int threa
   if (!race.refused.empty()) return row;
   const std::vector<double>& ours = race.ours.at(way);
   row.ours = measure::median(ours);
-  const auto best = std::ranges::min_element(
-      race.peers, {}, [](const Race::Runner& runner) { return measure::median(runner.seconds); });
-  if (best != race.peers.end()) {
+  if (const Race::Runner* const best = best_peer(race)) {
     row.peer = best->title;
     row.peers = measure::median(best->seconds);
     row.ratio = measure::paired_ratio(best->seconds, ours);
+    refuse_blurred(row);
   }
-  add_installed(row, race, ours);
+  if (row.measured()) add_installed(row, race, ours);
   return row;
 }
 
@@ -178,7 +221,8 @@ Row row_of_limit(const std::string& what, const Race& race, double limit, const 
   row.peer = limits_name;
   row.peers = limit;
   row.ratio = measure::paired_ratio(std::vector<double>(ours.size(), limit), ours);
-  add_installed(row, race, ours);
+  refuse_blurred(row);
+  if (row.measured()) add_installed(row, race, ours);
   return row;
 }
 

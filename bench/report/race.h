@@ -73,6 +73,9 @@ struct Goal {
   double floor = 0.0;
 };
 
+/// Takes back what a row says where its ratio may as well be another by more than a tenth.
+void refuse_blurred(Row& row);
+
 /// The line that says how our way of that number did beside the best peer.
 Row row_of(const std::string& what, const Race& race, std::size_t way, int threads, Goal goal);
 

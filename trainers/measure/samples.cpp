@@ -39,13 +39,13 @@ std::size_t sign_rank(std::size_t n, double tail) {
 double waiting(const Sample& sample) { return sample.wall > 0.0 ? std::max(0.0, 1.0 - sample.cpu / sample.wall) : 0.0; }
 
 /// Why what is left of `taken` samples says nothing; empty if it does.
-std::string refusal(std::span<const double> seconds, std::size_t taken) {
+std::string refusal(std::span<const double> seconds, std::size_t taken, double most_deviation) {
   std::ostringstream reason;
   reason.precision(2);
   const double share = median_deviation(seconds) / median(seconds);
   if (seconds.size() < kFewestSamples) {
     reason << "noisy: " << seconds.size() << " of " << taken << " samples undisturbed";
-  } else if (share > kMostDeviation) {
+  } else if (share > most_deviation) {
     reason << "noisy: samples usually lie " << 100.0 * share << " % off their median";
   }
   return reason.str();
@@ -104,7 +104,7 @@ Ratio bootstrap_ratio(std::span<const double> base, std::span<const double> ours
   return {value, at((1.0 - coverage) / 2.0), at((1.0 + coverage) / 2.0)};
 }
 
-KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads) {
+KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads, double most_deviation) {
   KeptRounds kept;
   kept.seconds.resize(samples.size());
   const std::size_t rounds = samples.empty() ? 0 : samples[0].size();
@@ -127,7 +127,7 @@ KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads
     }
   }
   for (const std::vector<double>& seconds : kept.seconds) {
-    if (kept.refused.empty()) kept.refused = refusal(seconds, rounds);
+    if (kept.refused.empty()) kept.refused = refusal(seconds, rounds, most_deviation);
   }
   return kept;
 }
