@@ -1,7 +1,8 @@
 // Whole networks beside other engines: inference of ResNet-50, a training step of ResNet-18 for CIFAR.
 
-#include <coppice/autograd/grad_mode.h>
 #include <coppice/core/generator.h>
+#include <coppice/models/nn/fold.h>
+#include <coppice/models/nn/inference_session.h>
 #include <coppice/models/nn/prunable.h>
 #include <coppice/models/resnet.h>
 #include <coppice/ops/cross_entropy.h>
@@ -34,12 +35,11 @@ std::function<void()> inference(std::int64_t batch, const Sparse& sparse) {
   const std::shared_ptr<nn::Module> model = models::resnet50({.seed = 1});
   if (sparse.sparsity > 0.0) make_sparse(*model, sparse.sparsity, sparse.distribution, sparse.rows);
   model->eval();
+  nn::fold_batch_norm(*model, {1, 3, 224, 224});
   Generator generator(1);
   const Tensor images = Tensor::randn({batch, 3, 224, 224}, generator);
-  return [model, images] {
-    const NoGrad no_grad;
-    (*model)(images);
-  };
+  const auto session = std::make_shared<nn::InferenceSession>(model, images.shape());
+  return [session, images] { (*session)(images); };
 }
 
 const Sparse kErk{0.9, sparsity::Distribution::Erk, 1}, kUniform{0.9, sparsity::Distribution::Uniform, 1},
