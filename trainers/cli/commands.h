@@ -52,6 +52,7 @@ void print_keys(const std::vector<RecipeKey>& keys);
 // Every command's help ends with an example: its footer.
 void add_train(CLI::App& app, Context& context);
 void add_eval(CLI::App& app, Context& context);
+void add_infer(CLI::App& app, Context& context);
 void add_reproduce(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
 void add_data(CLI::App& app, Context& context);

@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
                        .run = {}};
   cli::add_train(app, context);
   cli::add_eval(app, context);
+  cli::add_infer(app, context);
   cli::add_reproduce(app, context);
   cli::add_report(app, context);
   cli::add_data(app, context);

@@ -56,28 +56,6 @@ Subject read_subject(const Arguments& arguments) {
   return subject;
 }
 
-/// Random examples of the shape that the recipe's data has: kernels take as long on them.
-RecipeData random_data(const Recipe& recipe) {
-  const std::string& set = recipe.data.set;
-  const bool is_folder = set == "folder";
-  if (is_folder && recipe.model.classes == 0) return load_data(recipe);
-  const std::int64_t channels = is_folder ? recipe.model.channels : set == "cifar10" ? 3 : 1;
-  const std::int64_t size = is_folder ? recipe.data.image_size : set == "cifar10" ? 32 : 28;
-  const int classes = is_folder ? static_cast<int>(recipe.model.classes) : 10;
-  const std::int64_t count = recipe.training.batch_size;
-  Dataset examples{.name = "random",
-                   .classes = classes,
-                   .images = Tensor::empty({count, channels, size, size}, {.dtype = kUInt8}),
-                   .labels = Tensor::zeros({count}, {.dtype = kUInt8})};
-  Generator generator(1);
-  for (std::int64_t i = 0; i < examples.images.numel(); ++i) {
-    examples.images.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(generator.below(256));
-  }
-  RecipeData data{.train = in_memory(examples), .normalisation = {.mean = {0.5}, .stddev = {0.25}}};
-  for (std::int64_t i = 0; i < count; ++i) data.split.train.push_back(i);
-  return data;
-}
-
 void show(const measure::TunedProblem& problem) {
   std::fprintf(stderr, "%s: %s\n", problem.problem.c_str(), problem.candidates[problem.kept].name.c_str());
 }
