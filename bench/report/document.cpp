@@ -103,8 +103,7 @@ const std::vector<Group>& groups() {
        "Forward, backward and SGD with momentum, beside the fastest dense step of PyTorch (channels-last).",
        measure_training, true},
       {"steps", "Training steps by sparsity",
-       "Forward, backward and SGD with momentum, masks by ERK or uniform, beside PyTorch's fastest dense step.\n\n"
-       "![Steps by sparsity](images/steps-avx2.svg)",
+       "Forward, backward and SGD with momentum, masks by ERK or uniform, beside PyTorch's fastest dense step.",
        measure_steps, false},
       {"sparse-products", "Unstructured products",
        "Geometric means over eight shapes (tests/cases/network_cases.h) beside the fastest dense product.",

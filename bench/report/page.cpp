@@ -161,6 +161,8 @@ std::string page(const Results& results, const std::string& images) {
         text += std::string("Not measured: `coppice bench --document --only ") + group.key + "`.\n\n";
         continue;
       }
+      if (std::string_view(group.key) == "steps")
+        text += std::string("![Steps](") + images + "/steps-" + isa + ".svg)\n\n";
       add_table(text, result->second.rows);
       add_conditions(text, result->second);
     }
