@@ -83,6 +83,10 @@ expect 0 '^test accuracy' train small.toml --plan fast.plan --out planned
 expect 0 '^plan \(followed\):' inspect planned/checkpoints/step-000000020.safetensors
 expect 0 '^  linear/forward 20 \* 12x784 float32 ' inspect planned/checkpoints/step-000000020.safetensors
 expect 0 '^small after step 20: test accuracy' eval planned
+expect 0 '^batch 1, 1 thread, 5 runs: p50 [0-9.]* ms, p99 [0-9.]* ms' infer planned --runs 5
+expect 0 ' 0 allocations beside it' infer planned --runs 5 --batch 3 --plan fast.plan
+expect 2 'cannot read no.plan' infer planned --plan no.plan
+expect 2 'Value 0 not in range' infer planned --batch 0
 expect 0 '^written: one.plan, 2 problems' tune planned --inference --batch 1 --rounds 3 --out one.plan
 expect 0 'problems of the plan that never came: 5, ' eval planned --plan fast.plan
 expect 2 'a checkpoint has its own' tune planned --set training.seed=1
