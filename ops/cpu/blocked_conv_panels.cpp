@@ -52,6 +52,11 @@ void multiply_panel(std::int64_t count, const std::int32_t* HWY_RESTRICT offsets
           [&](auto c) HWY_ATTR { sums[r][c] = hn::Load(d, line + static_cast<std::int64_t>(c()) * steps.column); });
     });
   } else {
+    unroll<kRows>([&](auto r) HWY_ATTR {  // where the sums will go, too far apart for the hardware to expect
+      const T* const line = line_of(r());
+      hwy::Prefetch(line);
+      if constexpr (kColumns * kLanes * sizeof(T) > 64) hwy::Prefetch(line + 64 / sizeof(T));
+    });
     unroll<kRows>([&](auto r) HWY_ATTR {
       const auto used = static_cast<std::int64_t>(r());
       const V start = first_sum<T, V>(epilogue, row + (kFull ? used : std::min(used, valid - 1)));
