@@ -173,6 +173,88 @@ struct Sqrt {
     return std::sqrt(x);
   }
 };
+
+/// erf within 4 ulp, vectorisable: an odd rational function, exactly ±1 from where f32 rounds to it.
+/// Source: the coefficients of XLA's math library.
+COPPICE_FUNCTOR float erf_f32(float x) {
+  constexpr float kOne = 3.7439212F;
+  const float square = x * x;
+  float p = 2.2905065861350646e-4F;
+  p = p * square + 3.4082910107109506e-3F;
+  p = p * square + 5.0955695062380861e-2F;
+  p = p * square + 1.8520832239976145e-1F;
+  p = p * square + 1.128379143519084F;
+  float q = -1.1791602954361697e-7F;
+  q = q * square + 2.3547966471313185e-5F;
+  q = q * square + 1.0179625278914885e-3F;
+  q = q * square + 1.4070470171167667e-2F;
+  q = q * square + 1.1098505178285362e-1F;
+  q = q * square + 4.9746925110067538e-1F;
+  q = q * square + 1.0F;
+  const float inside = x * p / q;
+  return x > kOne ? 1.0F : x < -kOne ? -1.0F : inside;
+}
+struct Erf {
+  COPPICE_FUNCTOR float operator()(float x) const { return erf_f32(x); }
+  COPPICE_FUNCTOR double operator()(double x) const { return std::erf(x); }
+};
+
+template <class T>
+COPPICE_FUNCTOR T sigmoid(T x) {
+  return T{1} / (T{1} + Exp{}(-x));
+}
+struct Silu {
+  template <class T>
+  COPPICE_FUNCTOR T operator()(T x) const {
+    return x / (T{1} + Exp{}(-x));
+  }
+};
+struct SiluBackward {
+  template <class T>
+  COPPICE_FUNCTOR T operator()(T d, T x) const {
+    const T s = sigmoid(x);
+    return d * (s * (T{1} + x * (T{1} - s)));
+  }
+};
+
+/// Φ(x), of the standard normal distribution.
+template <class T>
+COPPICE_FUNCTOR T normal_share(T x) {
+  return static_cast<T>(0.5) * (T{1} + Erf{}(x * static_cast<T>(0.70710678118654752440)));
+}
+struct Gelu {
+  template <class T>
+  COPPICE_FUNCTOR T operator()(T x) const {
+    return x * normal_share(x);
+  }
+};
+struct GeluBackward {
+  template <class T>
+  COPPICE_FUNCTOR T operator()(T d, T x) const {
+    const T density = Exp{}(x * x * static_cast<T>(-0.5)) * static_cast<T>(0.39894228040143267794);
+    return d * (normal_share(x) + x * density);
+  }
+};
+
+inline constexpr double kGeluCubic = 0.044715;
+inline constexpr double kGeluSlope = 1.5957691216057307117;  // 2 · √(2 / π): sigmoid(2u) = (1 + tanh(u)) / 2
+struct GeluTanh {
+  template <class T>
+  COPPICE_FUNCTOR T operator()(T x) const {
+    const T v = static_cast<T>(kGeluSlope) * (x + static_cast<T>(kGeluCubic) * (x * x * x));
+    return x / (T{1} + Exp{}(-v));
+  }
+};
+struct GeluTanhBackward {
+  template <class T>
+  COPPICE_FUNCTOR T operator()(T d, T x) const {
+    const T square = x * x;
+    const T s = sigmoid(static_cast<T>(kGeluSlope) * (x + static_cast<T>(kGeluCubic) * (square * x)));
+    const T slope = static_cast<T>(kGeluSlope) * (T{1} + static_cast<T>(3 * kGeluCubic) * square);
+    return d * (s + x * (s * (T{1} - s)) * slope);
+  }
+};
+
 struct Pow {
   double exponent;
   template <class T>

@@ -110,10 +110,11 @@ Tensor as_blocked(const Tensor& elements, const Shape& shape) {
 /// Whether an op of two zeros is zero, so that padding stays what it must be.
 bool keeps_padding(BinaryOp op) {
   return op == BinaryOp::Add || op == BinaryOp::Sub || op == BinaryOp::Mul || op == BinaryOp::Maximum ||
-         op == BinaryOp::Minimum || op == BinaryOp::ReluBackward;
+         op == BinaryOp::Minimum || (op >= BinaryOp::ReluBackward && op <= BinaryOp::GeluTanhBackward);
 }
 bool keeps_padding(UnaryOp op) {
-  return op == UnaryOp::Neg || op == UnaryOp::Abs || op == UnaryOp::Sign || op == UnaryOp::Relu || op == UnaryOp::Sqrt;
+  return op == UnaryOp::Neg || op == UnaryOp::Abs || op == UnaryOp::Sign || op == UnaryOp::Relu ||
+         op == UnaryOp::Sqrt || op >= UnaryOp::Silu;
 }
 
 }  // namespace

@@ -17,6 +17,9 @@ enum class BinaryOp : std::uint8_t {
   Maximum,
   Minimum,
   ReluBackward,
+  SiluBackward,  // of d_output and input, as the next two
+  GeluBackward,
+  GeluTanhBackward,
   Equal,  // from here on the result is bool
   NotEqual,
   Less,
@@ -31,7 +34,10 @@ enum class UnaryOp : std::uint8_t {
   Exp,  // from here on the result is floating
   Log,
   Sqrt,
-  Pow
+  Pow,
+  Silu,
+  Gelu,
+  GeluTanh
 };
 
 /// `name` is the op that errors name.

@@ -88,6 +88,12 @@ struct Table : ElementwiseKernels {
       set<functor::Log, T>(UnaryOp::Log);
       set<functor::Sqrt, T>(UnaryOp::Sqrt);
       set<functor::Pow, T>(UnaryOp::Pow);
+      set<functor::Silu, T>(UnaryOp::Silu);
+      set<functor::Gelu, T>(UnaryOp::Gelu);
+      set<functor::GeluTanh, T>(UnaryOp::GeluTanh);
+      set<functor::SiluBackward, T>(BinaryOp::SiluBackward);
+      set<functor::GeluBackward, T>(BinaryOp::GeluBackward);
+      set<functor::GeluTanhBackward, T>(BinaryOp::GeluTanhBackward);
     }
   }
 

@@ -16,8 +16,8 @@
 
 namespace coppice::cpu {
 
-inline constexpr std::size_t kBinaryOps = 11;
-inline constexpr std::size_t kUnaryOps = 8;
+inline constexpr std::size_t kBinaryOps = 14;
+inline constexpr std::size_t kUnaryOps = 11;
 inline constexpr std::size_t kKernelDTypes = 6;  ///< the dtypes with kernels come first in DType
 
 using BinaryKernel = void (*)(const void* a, const void* b, void* out, std::int64_t count);
