@@ -80,8 +80,7 @@ std::function<void()> adam_step(const Sparse& sparse) {
 
 std::vector<Row> measure_inference(Bench& bench) {
   std::vector<Row> rows;
-  const std::vector<std::string> peers = {"onnxruntime", "torch1.tuned", "torch1.installed", "torch2.tuned",
-                                          "torch2.compiled"};
+  const std::vector<std::string> peers = {"onnxruntime", "torch1.tuned", "torch2.tuned", "torch2.compiled"};
   const int threads = bench.threads();
   {
     const Race single = race(bench, {{"dense", inference(1, {})}},
