@@ -21,7 +21,7 @@ endif()
 
 # Not public: kernels, the command line, and what only its neighbours include.
 set(COPPICE_INTERNAL_HEADERS
-    core/cpu_limit.h core/remap.h core/io/masked_view.h core/io/safetensors_header.h
+    core/cpu_limit.h core/remap.h core/io/masked_view.h core/io/safetensors_header.h core/io/pickle.h core/io/stored_zip.h
     autograd/accumulate.h autograd/pointer_map.h autograd/selection.h
     models/nn/evaluation.h
     ops/candidate_registry.h ops/conv2d_costs.h ops/conv2d_passes.h ops/filter_structure.h ops/functors.h ops/map.h

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-60}
 formats=("${@:2}")
-if ((${#formats[@]} == 0)); then formats=(safetensors idx npy matrix_market smtx plan png jpeg cifar10 recipe results checkpoint); fi
+if ((${#formats[@]} == 0)); then formats=(safetensors idx npy pth matrix_market smtx plan png jpeg cifar10 recipe results checkpoint); fi
 command -v clang++ >/dev/null || { echo "fuzz: needs clang++ (apt-get install clang)" >&2; exit 1; }
 
 cmake --preset fuzz >/dev/null

@@ -9,9 +9,9 @@
 
 #include <coppice/core/allocator.h>
 #include <coppice/core/io/atomic_file.h>
-#include <coppice/core/io/pruned.h>
 #include <coppice/core/weight_state.h>
 #include <coppice/models/nn/fine_tune.h>
+#include <coppice/models/nn/foreign_weights.h>
 #include <coppice/models/nn/prunable.h>
 #include <coppice/trainers/environment.h>
 #include <coppice/trainers/logging/training_log.h>
@@ -136,11 +136,8 @@ TrainingSetup set_up(const Recipe& recipe, const RecipeData& data) {
   TrainingSetup setup;
   setup.model = build_model(recipe);
   if (!recipe.model.weights.empty()) {
-    nn::StateDict state;
-    for (const auto& [name, tensor] : join_pruned(load_safetensors(recipe.model.weights).tensors)) {
-      state.set(name, tensor);
-    }
-    const nn::LoadReport report = nn::load_matching(*setup.model, state);
+    const nn::StateDict state = nn::read_state_dict(recipe.model.weights);
+    const nn::LoadReport report = nn::load_matching(*setup.model, nn::without_prefix(*setup.model, state));
     std::ostringstream note;
     note << recipe.model.weights << ": " << report;
     setup.note = note.str();

@@ -17,12 +17,12 @@
 namespace coppice::bench {
 namespace {
 
-/// Gives every prunable weight but the first a mask of that sparsity, in blocks of `rows` × 1.
+/// Gives every prunable weight but the first a mask, so that the network (Erk) or each of them (Uniform) has that
+/// sparsity, in blocks of `rows` × 1.
 void make_sparse(nn::Module& model, double sparsity, sparsity::Distribution distribution, int rows) {
   const std::vector<nn::PrunableWeight> weights = nn::prunable(model);
   const std::vector<sparsity::LayerShape> layers = sparsity::prunable_layers(model);
-  const auto densities =
-      sparsity::layer_densities(distribution, layers, 1.0 - sparsity, {.dense_first = true, .dense_last = true});
+  const auto densities = sparsity::layer_densities(distribution, layers, 1.0 - sparsity, {.dense_first = true});
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const double density = densities.densities[i];
     if (density >= 1.0) continue;

@@ -5,6 +5,7 @@
 #include <coppice/core/error.h>
 #include <coppice/core/io/idx.h>
 #include <coppice/core/io/npy.h>
+#include <coppice/core/io/pth.h>
 #include <coppice/core/io/safetensors.h>
 #include <coppice/core/io/sparse_pattern.h>
 #include <coppice/ops/plan.h>
@@ -50,6 +51,8 @@ std::string npy(std::string_view bytes) {
   if (from_file.empty() != from_memory.empty()) std::abort();
   return from_file;
 }
+
+std::string pth(std::string_view bytes) { return read_file(bytes, load_pth); }
 
 std::string matrix_market(std::string_view bytes) { return parse_bytes(bytes, parse_matrix_market); }
 

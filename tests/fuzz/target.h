@@ -12,6 +12,7 @@ using Target = std::string (*)(std::string_view bytes);
 std::string safetensors(std::string_view bytes);
 std::string idx(std::string_view bytes);
 std::string npy(std::string_view bytes);
+std::string pth(std::string_view bytes);
 std::string matrix_market(std::string_view bytes);
 std::string smtx(std::string_view bytes);
 std::string plan(std::string_view bytes);

@@ -127,9 +127,20 @@ TEST(Snippets, InterchangeLoadsAPrunedNetwork) {
   sparsity::make_sparse(*pruned, {0.1, 0.1, 1.0}, /*seed=*/1);
   nn::save_pruned(folder / "pruned.safetensors", *pruned, PrunedView::Pairs);
   const WorkingDirectory there(folder.path());
-#include "snippets/docs/interchange.md.1"
+#include "snippets/docs/interchange.md.2"
   EXPECT_EQ(model->parameter("fc1.weight").weight_state().alive().count(),
             pruned->parameter("fc1.weight").weight_state().alive().count());
+}
+
+TEST(Snippets, InterchangeReadsTorchFiles) {
+  const TemporaryFolder folder;
+  const auto trained = models::resnet18({.seed = 3});
+  std::map<std::string, Tensor> content;
+  for (const nn::NamedTensor& entry : trained->state_dict()) content["state_dict.module." + entry.name] = entry.tensor;
+  save_pth(folder / "resnet18.pth", content);
+  const WorkingDirectory there(folder.path());
+#include "snippets/docs/interchange.md.1"
+  EXPECT_TRUE(bit_equal(model->parameter("fc.weight").detach(), trained->parameter("fc.weight").detach()));
 }
 
 TEST(Snippets, ReportMergesRuns) {

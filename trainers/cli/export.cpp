@@ -92,10 +92,10 @@ void add_start(CLI::App& parent, Context& context) {
 
 void add_weights(CLI::App& parent, Context& context) {
   CLI::App* weights = parent.add_subcommand(
-      "weights", "A network of a checkpoint or safetensors file, for other frameworks: dense weights and their masks");
+      "weights", "A network of a checkpoint or another file, for other frameworks: dense weights and their masks");
   auto arguments = std::make_shared<WeightsArguments>();
-  weights->add_option("file", arguments->file, "checkpoint or safetensors file")->required();
-  weights->add_option("out", arguments->out, "safetensors file to write")->required();
+  weights->add_option("file", arguments->file, "checkpoint, safetensors or .pth file")->required();
+  weights->add_option("out", arguments->out, "safetensors or .pth file to write")->required();
   weights->add_flag("--pairs", arguments->pairs, "write weight_orig and weight_mask, as torch.nn.utils.prune does");
   weights->footer(
       "Example:\n  coppice export weights runs/mine/checkpoints/step-4000.safetensors mine.safetensors --pairs");

@@ -30,7 +30,7 @@ int run(const Arguments& arguments) {
 
 void add_inspect(CLI::App& app, Context& context) {
   CLI::App* inspect = app.add_subcommand(
-      "inspect", "Say what is in a safetensors file, checkpoint, NumPy array, idx file or results.json");
+      "inspect", "Say what is in a safetensors or torch.save file, checkpoint, NumPy array, idx file or results.json");
   auto arguments = std::make_shared<Arguments>();
   inspect->add_option("file", arguments->file, "the file")->required();
   inspect->add_option("--picture", arguments->picture, "write the masks as this PNG; -: show them in characters");

@@ -11,6 +11,7 @@
 #include <coppice/core/io/masked_view.h>
 #include <coppice/core/io/npy.h>
 #include <coppice/core/io/pruned.h>
+#include <coppice/core/io/pth.h>
 #include <coppice/core/weight_state.h>
 #include <coppice/ops/plan.h>
 #include <coppice/trainers/checkpoint.h>
@@ -19,7 +20,7 @@
 namespace coppice::train {
 namespace {
 
-enum class Format { Safetensors, Npy, Idx, Results };
+enum class Format { Safetensors, Npy, Idx, Pth, Results };
 
 Format format_of(const std::filesystem::path& file) {
   std::error_code failure;
@@ -32,9 +33,10 @@ Format format_of(const std::filesystem::path& file) {
   if (bytes.starts_with("\x93NUMPY")) return Format::Npy;
   if (bytes.starts_with('{')) return Format::Results;
   if (bytes.size() == 9 && bytes.back() == '{') return Format::Safetensors;
+  if (is_pth(file)) return Format::Pth;
   if (bytes.starts_with(std::string_view("\0\0", 2)) || bytes.starts_with("\x1F\x8B")) return Format::Idx;
   detail::fail("[inspect] ", file.string(),
-               ": expects safetensors, npy, idx or results.json; its first bytes are those of none");
+               ": expects safetensors, npy, idx, pth or results.json; its first bytes are those of none");
 }
 
 InspectedTensor describe(const std::string& name, const std::string& layout, const Tensor& tensor) {
@@ -118,6 +120,15 @@ void inspect_safetensors(const std::filesystem::path& file, Inspection& result) 
   }
 }
 
+void inspect_pth(const std::filesystem::path& file, Inspection& result) {
+  const Pth content = load_pth(file);
+  for (const auto& [name, tensor] : content.tensors) {
+    result.tensors.push_back(describe(name, "dense", tensor));
+    result.tensors.back().file_bytes = tensor.nbytes();
+  }
+  result.metadata.assign(content.values.begin(), content.values.end());
+}
+
 /// What ran the first steps of all runs, as a plan: `problem = kernel`, a line each.
 std::string kernels_of(const Results& results) {
   Plan kernels;
@@ -173,6 +184,10 @@ Inspection inspect(const std::filesystem::path& file) {
       break;
     case Format::Npy: single("npy", load_npy(file)); break;
     case Format::Idx: single("idx", load_idx(file)); break;
+    case Format::Pth:
+      result.format = "pth";
+      inspect_pth(file, result);
+      break;
     case Format::Results:
       result.format = "results";
       inspect_results(file, result);

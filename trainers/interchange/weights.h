@@ -8,9 +8,10 @@
 
 namespace coppice::train {
 
-/// Writes the network of a checkpoint, or what another safetensors file holds, for other frameworks: every sparse
-/// weight as split_pruned gives it (core/io/pruned.h), the rest as it is. Of a checkpoint the optimiser stays behind.
-/// Returns how many tensors were written. Throws `[checkpoint] file: …` for a damaged one.
+/// Writes the network of a checkpoint, or what another safetensors or torch.save file holds, for other frameworks:
+/// every sparse weight as split_pruned gives it (core/io/pruned.h), the rest as it is. Of a checkpoint the optimiser
+/// stays behind. `out` is written by torch.save's rules if it ends in .pth or .pt, as safetensors otherwise. Returns
+/// how many tensors were written. Throws `[checkpoint] file: …` for a damaged one.
 COPPICE_API std::size_t export_weights(const std::filesystem::path& file, const std::filesystem::path& out,
                                        PrunedView view);
 

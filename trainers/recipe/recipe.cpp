@@ -82,7 +82,7 @@ Fields detail::fields_of(Recipe& recipe) {
             kCount),
       field("model.classes", model.classes, "of a resnet; 0: as many as the data has", kCount),
       field("model.channels", model.channels, "of a resnet's images; 0: as many as the data has", kCount),
-      field("model.weights", model.weights, "a safetensors file to start from; empty: drawn by the seed"),
+      field("model.weights", model.weights, "a safetensors or `.pth` file to start from; empty: drawn by the seed"),
       field("model.freeze", model.freeze, "modules that are not trained, by name; without a policy only"),
 
       length_field("training.steps", training.steps, training.epochs, "length in steps; instead of epochs"),
