@@ -13,8 +13,10 @@
 #include <coppice/core/weight_state.h>
 #include <coppice/models/mlp.h>
 #include <coppice/models/mnist_cnn.h>
+#include <coppice/models/mobilenet.h>
 #include <coppice/models/nn/layers.h>
 #include <coppice/models/resnet.h>
+#include <coppice/models/wide_resnet.h>
 #include <coppice/ops/functional.h>
 #include <coppice/ops/optim/adamw.h>
 #include <coppice/ops/optim/schedule.h>

@@ -4,14 +4,12 @@
 #include <sstream>
 #include <string>
 
+#include <coppice/models/convolution_layers.h>
 #include <coppice/models/nn/activation.h>
-#include <coppice/models/nn/batch_norm.h>
-#include <coppice/models/nn/conv2d.h>
 #include <coppice/models/nn/fold.h>
 #include <coppice/models/nn/linear.h>
 #include <coppice/models/nn/pool.h>
 #include <coppice/models/nn/sequential.h>
-#include <coppice/ops/memory_format.h>
 
 namespace coppice::models {
 
@@ -19,20 +17,8 @@ namespace {
 
 constexpr std::int64_t kBottleneckExpansion = 4;
 
-/// A convolution as all of them are here: padded to keep the size, without bias. Drawn once the network is whole.
-std::shared_ptr<nn::Conv2d> conv(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride = 1) {
-  const std::int64_t padding = kernel / 2;
-  return std::make_shared<nn::Conv2d>(in, out, kernel,
-                                      nn::Conv2dLayerOptions{.stride = {stride, stride},
-                                                             .padding = {padding, padding},
-                                                             .bias = false,
-                                                             .init = nn::ConvInit::KaimingFanOut,
-                                                             .draw = false});
-}
-
-std::shared_ptr<nn::BatchNorm2d> norm(std::int64_t channels, double initial_weight = 1.0) {
-  return std::make_shared<nn::BatchNorm2d>(channels, nn::BatchNorm2dOptions{.initial_weight = initial_weight});
-}
+using detail::conv;
+using detail::norm;
 
 /// relu(branch(x) + shortcut(x)); children are named as in torchvision's BasicBlock and Bottleneck.
 class Block : public nn::Module {
@@ -122,10 +108,7 @@ class ResNet : public nn::Module {
   }
 
   Tensor forward(const Tensor& input) override {
-    const bool many = input.dim() == 4 && input.device().is_cpu() && is_floating(input.dtype()) &&
-                      input.size(0) >= image_block(input.dtype());
-    Tensor x = many ? input.to(MemoryFormat::Blocked) : input;
-    x = nn::conv_norm_relu(module("conv1"), module("bn1"), module("relu"), x);
+    Tensor x = nn::conv_norm_relu(module("conv1"), module("bn1"), module("relu"), detail::batch_format(input));
     if (has_pool_) x = module("maxpool")(x);
     for (std::size_t i = 0; i < stages_; ++i) x = module(stage_name(i))(x);
     return module("fc")(module("avgpool")(x).flatten(1));

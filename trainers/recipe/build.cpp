@@ -6,7 +6,9 @@
 #include <coppice/core/error.h>
 #include <coppice/models/mlp.h>
 #include <coppice/models/mnist_cnn.h>
+#include <coppice/models/mobilenet.h>
 #include <coppice/models/resnet.h>
+#include <coppice/models/wide_resnet.h>
 #include <coppice/ops/optim/adamw.h>
 #include <coppice/ops/optim/schedule.h>
 #include <coppice/ops/optim/sgd.h>
@@ -45,6 +47,24 @@ std::shared_ptr<nn::Module> build_cifar_resnet(const Recipe& recipe) {
   return network(options);
 }
 
+std::shared_ptr<nn::Module> build_wide_resnet(const Recipe& recipe) {
+  const ModelOptions& model = recipe.model;
+  check_completed(model);
+  models::WideResNetOptions options{
+      .num_classes = model.classes, .input_channels = model.channels, .seed = recipe.training.seed};
+  if (model.width > 0) options.widen = model.width;
+  return models::wide_resnet(options);
+}
+
+std::shared_ptr<nn::Module> build_mobilenet(const Recipe& recipe) {
+  const ModelOptions& model = recipe.model;
+  check_completed(model);
+  models::MobileNetOptions options{
+      .num_classes = model.classes, .input_channels = model.channels, .seed = recipe.training.seed};
+  if (model.width > 0) options.width = static_cast<double>(model.width) / 32.0;
+  return models::mobilenet_v1(options);
+}
+
 constexpr std::array kModels{
     Model{"mlp",
           [](const Recipe& recipe) -> std::shared_ptr<nn::Module> {
@@ -62,6 +82,8 @@ constexpr std::array kModels{
     Model{"resnet20", build_cifar_resnet<models::resnet20>},
     Model{"resnet32", build_cifar_resnet<models::resnet32>},
     Model{"resnet56", build_cifar_resnet<models::resnet56>},
+    Model{"wide_resnet22", build_wide_resnet},
+    Model{"mobilenet_v1", build_mobilenet},
 };
 
 }  // namespace
