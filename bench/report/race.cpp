@@ -157,8 +157,9 @@ Race race(Bench& bench, const std::vector<Ours>& ours, const RaceOptions& option
                                                        .sample_seconds = options.sample_seconds,
                                                        .longest_seconds = options.longest_seconds});
     for (std::size_t i = 0; i < things.size(); ++i) samples[i].insert(samples[i].end(), more[i].begin(), more[i].end());
-    // What all of a round suffer alike is in no ratio: the ratios say whether they are sharp enough (row_of).
-    const measure::KeptRounds kept = measure::keep_rounds(samples, bench.threads(), kNoBound);
+    // What all of a round suffer alike is in no ratio, and one that suffered alone moves the ratios' interval but
+    // hardly their median: the ratios say whether they are sharp enough (row_of).
+    const measure::KeptRounds kept = measure::keep_rounds(samples, bench.threads(), kNoBound, kNoBound);
     result = {.ours = {kept.seconds.begin(), kept.seconds.begin() + std::ssize(ours)}, .refused = kept.refused};
     for (std::size_t i = 0; i < peers.size(); ++i) {
       result.peers.push_back({peers[i]->title(), peers[i]->installed(), kept.seconds[ours.size() + i]});

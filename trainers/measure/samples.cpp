@@ -104,7 +104,8 @@ Ratio bootstrap_ratio(std::span<const double> base, std::span<const double> ours
   return {value, at((1.0 - coverage) / 2.0), at((1.0 + coverage) / 2.0)};
 }
 
-KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads, double most_deviation) {
+KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads, double most_deviation,
+                       double most_waiting) {
   KeptRounds kept;
   kept.seconds.resize(samples.size());
   const std::size_t rounds = samples.empty() ? 0 : samples[0].size();
@@ -115,7 +116,7 @@ KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads
   for (std::size_t round = 0; round < rounds; ++round) {
     bool undisturbed = true;
     for (std::size_t thing = 0; thing < samples.size(); ++thing) {
-      undisturbed = undisturbed && waiting(samples[thing][round]) <= least[thing] + kMostWaiting;
+      undisturbed = undisturbed && waiting(samples[thing][round]) <= least[thing] + most_waiting;
     }
     if (threads > 1 && !undisturbed) {
       ++kept.rejected;

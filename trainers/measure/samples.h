@@ -58,6 +58,6 @@ COPPICE_API Kept keep(std::span<const Sample> samples, int threads);
 /// As keep, but a sample that is rejected takes those of the other things in its round with it: what is left stays
 /// paired. `samples` are [thing][round].
 COPPICE_API KeptRounds keep_rounds(std::span<const std::vector<Sample>> samples, int threads,
-                                   double most_deviation = kMostDeviation);
+                                   double most_deviation = kMostDeviation, double most_waiting = kMostWaiting);
 
 }  // namespace coppice::train::measure
