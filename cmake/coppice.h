@@ -2,6 +2,7 @@
 
 // Everything of coppice::coppice that a program usually needs.
 
+#include <coppice/autograd/checkpoint.h>
 #include <coppice/autograd/engine.h>
 #include <coppice/autograd/function.h>
 #include <coppice/autograd/grad_mode.h>
@@ -18,7 +19,10 @@
 #include <coppice/models/resnet.h>
 #include <coppice/models/wide_resnet.h>
 #include <coppice/ops/functional.h>
+#include <coppice/ops/optim/adam.h>
 #include <coppice/ops/optim/adamw.h>
+#include <coppice/ops/optim/clip.h>
+#include <coppice/ops/optim/rmsprop.h>
 #include <coppice/ops/optim/schedule.h>
 #include <coppice/ops/optim/sgd.h>
 #include <coppice/sparsity/controller.h>

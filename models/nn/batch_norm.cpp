@@ -78,6 +78,15 @@ BatchNormGuard::BatchNormGuard(Module& module, BatchNorm2d::Mode mode) {
   }
 }
 
+BatchNormGuard::BatchNormGuard(Module& module, BatchNormRunning running) {
+  for (const NamedModule& entry : module.named_modules()) {
+    if (auto* layer = dynamic_cast<BatchNorm2d*>(entry.module)) {
+      held_.push_back({layer, layer->mode_override()});
+      layer->set_mode(BatchNorm2d::Mode{layer->mode().statistics, running});
+    }
+  }
+}
+
 BatchNormGuard::~BatchNormGuard() {
   for (auto held = held_.rbegin(); held != held_.rend(); ++held) held->layer->set_mode(held->previous);
 }

@@ -66,6 +66,8 @@ class COPPICE_API BatchNormGuard {
  public:
   explicit BatchNormGuard(Module& module,
                           BatchNorm2d::Mode mode = {BatchNormStatistics::Batch, BatchNormRunning::Hold});
+  /// Each with the statistics it has now.
+  BatchNormGuard(Module& module, BatchNormRunning running);
   ~BatchNormGuard();
   BatchNormGuard(const BatchNormGuard&) = delete;
   BatchNormGuard& operator=(const BatchNormGuard&) = delete;

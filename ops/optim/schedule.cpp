@@ -53,6 +53,38 @@ Schedule linear(double start_factor, double end_factor, std::int64_t total_iters
   };
 }
 
+Schedule exponential(double gamma) {
+  return [gamma](std::int64_t step) { return std::pow(gamma, static_cast<double>(step)); };
+}
+
+Schedule polynomial(std::int64_t total_iters, double power) {
+  COPPICE_CHECK(total_iters >= 1, "[schedule] polynomial expects total_iters >= 1; got ", total_iters);
+  return [=](std::int64_t step) {
+    const double done = static_cast<double>(std::min(step, total_iters)) / static_cast<double>(total_iters);
+    return std::pow(1.0 - done, power);
+  };
+}
+
+Schedule one_cycle(std::int64_t total_steps, const OneCycleOptions& options) {
+  COPPICE_CHECK(total_steps >= 2 && options.pct_start > 0.0 && options.pct_start < 1.0,
+                "[schedule] one_cycle expects at least 2 steps and pct_start in (0, 1); got ", total_steps, " and ",
+                options.pct_start);
+  COPPICE_CHECK(options.div_factor > 0.0 && options.final_div_factor > 0.0,
+                "[schedule] one_cycle expects factors above 0; got ", options.div_factor, " and ",
+                options.final_div_factor);
+  const double last = static_cast<double>(total_steps - 1);
+  const double peak = options.pct_start * static_cast<double>(total_steps) - 1.0;
+  const double start = 1.0 / options.div_factor, end = start / options.final_div_factor;
+  const bool linear = options.linear;
+  const auto between = [linear](double from, double to, double done) {
+    return linear ? from + (to - from) * done : to + (from - to) * 0.5 * (1.0 + std::cos(std::numbers::pi * done));
+  };
+  return [=](std::int64_t step) {
+    const double at = std::min(static_cast<double>(step), last);
+    return at <= peak ? between(start, 1.0, at / peak) : between(1.0, end, (at - peak) / (last - peak));
+  };
+}
+
 Schedule sequential(std::vector<Schedule> schedules, std::vector<std::int64_t> milestones) {
   COPPICE_CHECK(schedules.size() == milestones.size() + 1 && is_increasing(milestones),
                 "[schedule] sequential expects increasing milestones, one fewer than schedules; got ",

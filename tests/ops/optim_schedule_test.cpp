@@ -30,6 +30,26 @@ TEST(Schedule, Linear) {
   expect_factors(linear(1, 0, 4), {{0, 1}, {1, 0.75}, {4, 0}, {9, 0}});
 }
 
+TEST(Schedule, ExponentialAndPolynomial) {
+  expect_factors(exponential(0.5), {{0, 1}, {1, 0.5}, {3, 0.125}});
+  expect_factors(polynomial(4, 2.0), {{0, 1}, {1, 0.5625}, {2, 0.25}, {4, 0}, {9, 0}});
+}
+
+TEST(Schedule, OneCycleFollowsPyTorch) {
+  const OneCycleOptions options{.pct_start = 0.4, .div_factor = 20, .final_div_factor = 50};
+  expect_factors(one_cycle(11, options), {{0, 0.05},
+                                          {1, 0.2387485477198532},
+                                          {3, 0.9679243089670689},
+                                          {4, 0.9797667403204415},
+                                          {9, 0.05652669339686578},
+                                          {10, 0.001},
+                                          {99, 0.001}});
+  OneCycleOptions lines = options;
+  lines.linear = true;
+  expect_factors(one_cycle(11, lines),
+                 {{0, 0.05}, {1, 0.3294117647058823}, {4, 0.9091818181818182}, {9, 0.15236363636363637}, {10, 0.001}});
+}
+
 TEST(Schedule, Compositions) {
   expect_factors(warmup(4, cosine(4)), {{0, 0}, {1, 0.25}, {3, 0.75}, {4, 1}, {6, 0.5}, {8, 0}});
   expect_factors(warmup(0, cosine(4)), {{0, 1}, {2, 0.5}});
