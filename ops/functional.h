@@ -7,6 +7,7 @@
 #include <coppice/ops/conv2d.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/elementwise.h>
+#include <coppice/ops/interpolate.h>
 #include <coppice/ops/linear.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
