@@ -1,0 +1,19 @@
+#pragma once
+
+#include "tests/golden/check.h"
+
+// One table per file of values, each in the source of its name.
+
+namespace coppice::golden {
+
+Table activations();
+Table elementwise();
+Table losses();
+Table norms();
+Table optimisers();
+Table pools();
+Table products();
+Table reductions();
+Table views();
+
+}  // namespace coppice::golden

@@ -1,0 +1,54 @@
+#include <filesystem>
+#include <ostream>
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/golden/families.h"
+
+namespace coppice::golden {
+namespace {
+
+struct Family {
+  const char* name;
+  Table (*table)();
+  std::size_t case_count;
+};
+
+std::ostream& operator<<(std::ostream& out, const Family& family) { return out << family.name; }
+
+const Family kFamilies[] = {
+    {"activations", activations, 99},
+    {"elementwise", elementwise, 409},
+    {"losses", losses, 36},
+    {"norms", norms, 48},
+    {"optimisers", optimisers, 46},
+    {"pools", pools, 110},
+    {"products", products, 170},
+    {"reductions", reductions, 125},
+    {"views", views, 168},
+};
+
+class Golden : public ::testing::TestWithParam<Family> {};
+
+TEST_P(Golden, AgreesWithPyTorch) { check_family(GetParam().name, GetParam().table(), GetParam().case_count); }
+
+INSTANTIATE_TEST_SUITE_P(Families, Golden, ::testing::ValuesIn(kFamilies),
+                         [](const auto& family) { return std::string(family.param.name); });
+
+TEST(GoldenFiles, AreAllTestedAndMany) {
+  std::set<std::string> tested;
+  std::size_t case_count = 0;
+  for (const Family& family : kFamilies) {
+    tested.insert(family.name);
+    case_count += family.case_count;
+  }
+  std::set<std::string> present;
+  for (const auto& file : std::filesystem::directory_iterator(values_folder())) present.insert(file.path().stem());
+  EXPECT_EQ(present, tested);
+  EXPECT_GE(case_count, 1200);
+}
+
+}  // namespace
+}  // namespace coppice::golden

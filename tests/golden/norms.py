@@ -1,0 +1,58 @@
+"""Normalisations."""
+
+import torch
+from torch.nn import functional
+
+from golden import F32, F64, Family, Terms
+
+family = Family("norms", seed=5)
+
+
+def batch_norm_case(rank: int, dtype: torch.dtype, training: bool, affine: bool, tracked: bool) -> None:
+    n, c = 2 + family.below(5), 1 + family.below(4)
+    shape = [n, c] + family.shape(rank - 2, 1, 4)
+    x = family.normal(shape, dtype) * 2 + 1
+    weight = family.uniform(0.5, 2, [c], dtype) if affine else None
+    bias = family.normal([c], dtype) if affine else None
+    mean = family.normal([c], dtype) if tracked else None
+    variance = family.uniform(0.5, 2, [c], dtype) if tracked else None
+    momentum, eps = family.choose([0.1, 0.25]), family.choose([1e-5, 1e-3])
+
+    def normalise(x, weight, bias):
+        # The statistics are no operands of a derivative; in training they are results.
+        running = [None if s is None else s.to(x.dtype).clone() for s in (mean, variance)]
+        y = functional.batch_norm(x, *running, weight, bias, training, momentum, eps)
+        return [y, *running] if training and tracked else [y]
+
+    def terms(operands, projections):
+        """y = x' w + b for x' = (x - mean) / deviation; in training dx = w / deviation (g - mean g - x' mean(g x'))."""
+        x, g = operands[0], projections[0].abs()
+        dims = [dim for dim in range(rank) if dim != 1]
+        column = [1, c] + [1] * (rank - 2)
+        average = x.mean(dims) if training else mean.to(x.dtype)
+        spread = x.var(dims, unbiased=False) if training else variance.to(x.dtype)
+        scale = ((weight.to(x.dtype).abs() if affine else 1) / (spread + eps).sqrt()).reshape(column)
+        deviation = (spread + eps).sqrt().reshape(column)
+        normal = (x.abs() + average.abs().reshape(column)) / deviation
+        dx = g + g.mean(dims, keepdim=True) + normal * (g * normal).mean(dims, keepdim=True) if training else g
+        y = normal * scale * deviation + (bias.to(x.dtype).abs().reshape(column) if affine else 0)
+        statistics = [x.abs().mean(dims) + mean.abs(), x.square().mean(dims) + variance] if training and tracked else []
+        return [y, *statistics], [dx * scale] + ([(g * normal).sum(dims), g.sum(dims)] if affine else [])
+
+    options = {"training": training, "momentum": momentum, "eps": eps}
+    if tracked:
+        options |= {"running_mean": mean.tolist(), "running_var": variance.tolist()}
+    family.case("batch_norm", normalise, [x, weight, bias], options, ulps=4, magnitude=Terms(terms))
+
+
+def batch_norm_cases() -> None:
+    for index in range(24):
+        dtype = [F32, F64][index % 2]
+        rank = [2, 3, 4, 4, 4][index % 5]
+        batch_norm_case(rank, dtype, training=True, affine=index % 4 != 0, tracked=index % 3 != 0)
+        batch_norm_case(rank, dtype, training=False, affine=index % 4 != 0, tracked=True)
+
+
+if __name__ == "__main__":
+    batch_norm_cases()
+    family.write()
