@@ -1,6 +1,6 @@
 #include "tests/golden/case_file.h"
 
-#include <charconv>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -25,7 +25,10 @@ const json& Options::at(const std::string& key) const {
 }
 
 std::int64_t Options::integer(const std::string& key) const { return at(key).get<std::int64_t>(); }
-double Options::number(const std::string& key) const { return at(key).get<double>(); }
+double Options::number(const std::string& key) const {
+  const json& value = at(key);
+  return value == "inf" ? std::numeric_limits<double>::infinity() : value.get<double>();
+}
 bool Options::flag(const std::string& key) const { return at(key).get<bool>(); }
 std::string Options::text(const std::string& key) const { return at(key).get<std::string>(); }
 

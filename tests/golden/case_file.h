@@ -27,6 +27,7 @@ class Options {
   bool has(const std::string& key) const;
   std::int64_t integer(const std::string& key) const;
   int dim(const std::string& key = "dim") const { return static_cast<int>(integer(key)); }
+  /// `"inf"` is infinity, which JSON has no number for.
   double number(const std::string& key) const;
   bool flag(const std::string& key) const;
   std::string text(const std::string& key) const;

@@ -9,11 +9,13 @@ namespace coppice::golden {
 Table activations();
 Table elementwise();
 Table losses();
+Table masked();
 Table norms();
 Table optimisers();
 Table pools();
 Table products();
 Table reductions();
+Table resampling();
 Table views();
 
 }  // namespace coppice::golden

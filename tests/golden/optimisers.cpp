@@ -1,7 +1,11 @@
+#include <coppice/ops/optim/adam.h>
 #include <coppice/ops/optim/adamw.h>
+#include <coppice/ops/optim/clip.h>
+#include <coppice/ops/optim/rmsprop.h>
 #include <coppice/ops/optim/schedule.h>
 #include <coppice/ops/optim/sgd.h>
 
+#include <memory>
 #include <vector>
 
 #include "tests/golden/families.h"
@@ -38,6 +42,20 @@ Op factors(Make make) {
   });
 }
 
+/// The norm of all gradients and the clipped ones.
+Tensors clip(const Tensors& gradients, const Options& options) {
+  Tensors parameters;
+  for (const Tensor& gradient : gradients) {
+    parameters.push_back(Tensor::zeros_like(gradient).requires_grad_());
+    parameters.back().set_grad(gradient.clone());
+  }
+  const double norm_type = options.number("norm_type");
+  const double norm = optim::clip_grad_norm_(parameters, options.number("max_norm"), {.norm_type = norm_type});
+  Tensors results{Tensor::full({}, norm, {.dtype = gradients.at(0).dtype()})};
+  for (const Tensor& parameter : parameters) results.push_back(parameter.grad());
+  return results;
+}
+
 }  // namespace
 
 Table optimisers() {
@@ -58,6 +76,35 @@ Table optimisers() {
                                                                    .betas = {betas.at(0), betas.at(1)},
                                                                    .eps = options.number("eps"),
                                                                    .weight_decay = options.number("weight_decay")});
+       })},
+      {"adam", trajectory([](const Tensor& parameter, const Options& options) {
+         const std::vector<double> betas = options.numbers("betas");
+         return std::make_unique<optim::Adam>(std::vector{parameter},
+                                              optim::AdamOptions{.lr = options.number("lr"),
+                                                                 .betas = {betas.at(0), betas.at(1)},
+                                                                 .eps = options.number("eps"),
+                                                                 .weight_decay = options.number("weight_decay")});
+       })},
+      {"rmsprop", trajectory([](const Tensor& parameter, const Options& options) {
+         return std::make_unique<optim::RMSprop>(std::vector{parameter},
+                                                 optim::RmsPropOptions{.lr = options.number("lr"),
+                                                                       .alpha = options.number("alpha"),
+                                                                       .eps = options.number("eps"),
+                                                                       .weight_decay = options.number("weight_decay"),
+                                                                       .momentum = options.number("momentum"),
+                                                                       .centered = options.flag("centered")});
+       })},
+      {"clip_grad_norm_", {clip}},
+      {"exponential", factors([](const Options& options) { return schedule::exponential(options.number("gamma")); })},
+      {"polynomial", factors([](const Options& options) {
+         return schedule::polynomial(options.integer("total_iters"), options.number("power"));
+       })},
+      {"one_cycle", factors([](const Options& options) {
+         return schedule::one_cycle(options.integer("total_steps"),
+                                    {.pct_start = options.number("pct_start"),
+                                     .div_factor = options.number("div_factor"),
+                                     .final_div_factor = options.number("final_div_factor"),
+                                     .linear = options.flag("linear")});
        })},
       {"cosine", factors([](const Options& options) {
          return schedule::cosine(options.integer("t_max"), options.number("end_factor"));

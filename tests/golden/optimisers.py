@@ -49,12 +49,43 @@ def optimiser_cases() -> None:
                     "nesterov": nesterov,
                 }
                 record("sgd", torch.optim.SGD, options, dtype)
-    for betas in [[0.9, 0.999], [0.8, 0.9]]:
-        for weight_decay in [0.0, 0.1]:
-            for eps in [1e-8, 1e-2]:
+    for op, kind in [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam)]:
+        for betas in [[0.9, 0.999], [0.8, 0.9]]:
+            for weight_decay in [0.0, 0.1]:
+                for eps in [1e-8, 1e-2]:
+                    for dtype in [F32, F64]:
+                        options = {"lr": 0.05, "betas": betas, "weight_decay": weight_decay, "eps": eps}
+                        record(op, kind, options, dtype)
+    for momentum in [0.0, 0.9]:
+        for centered in [False, True]:
+            for weight_decay in [0.0, 0.1]:
                 for dtype in [F32, F64]:
-                    options = {"lr": 0.05, "betas": betas, "weight_decay": weight_decay, "eps": eps}
-                    record("adamw", torch.optim.AdamW, options, dtype)
+                    options = {
+                        "lr": 0.01,
+                        "alpha": family.choose([0.99, 0.9]),
+                        "eps": family.choose([1e-8, 1e-3]),
+                        "weight_decay": weight_decay,
+                        "momentum": momentum,
+                        "centered": centered,
+                    }
+                    record("rmsprop", torch.optim.RMSprop, options, dtype)
+
+
+def clip_cases() -> None:
+    for norm_type in [1.0, 2.0, 3.0, float("inf")]:
+        for max_norm in [0.5, 100.0]:
+            for dtype in [F32, F64]:
+
+                def clip(*gradients: Tensor) -> list[Tensor]:
+                    parameters = [torch.zeros_like(gradient) for gradient in gradients]
+                    for parameter, gradient in zip(parameters, gradients):
+                        parameter.grad = gradient.clone()
+                    norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm, norm_type)
+                    return [norm.to(F64), *[parameter.grad for parameter in parameters]]
+
+                gradients = [family.normal(shape, dtype) for shape in ([3, 4], [5], [2, 1, 3])]
+                options = {"max_norm": max_norm, "norm_type": "inf" if norm_type == float("inf") else norm_type}
+                family.case("clip_grad_norm_", clip, gradients, options, ulps=4, differentiable=False)
 
 
 def factors(make, steps: int) -> Tensor:
@@ -80,6 +111,18 @@ def schedule_cases() -> None:
     for size, gamma in [(1, 0.9), (5, 0.1), (7, 0.5)]:
         make = lambda o: lr_scheduler.StepLR(o, size, gamma)
         schedule_case("step", {"step_size": size, "gamma": gamma}, make)
+    for gamma in [0.9, 0.5]:
+        schedule_case("exponential", {"gamma": gamma}, lambda o: lr_scheduler.ExponentialLR(o, gamma))
+    for total, power in [(10, 1.0), (19, 2.0), (15, 0.9)]:
+        make = lambda o: lr_scheduler.PolynomialLR(o, total, power)
+        schedule_case("polynomial", {"total_iters": total, "power": power}, make, steps=total)
+    for total, linear in [(20, False), (20, True), (10, False)]:
+        options = {"pct_start": 0.25, "div_factor": 10.0, "final_div_factor": 100.0}
+        strategy = "linear" if linear else "cos"
+        make = lambda o: lr_scheduler.OneCycleLR(
+            o, 1.0, total, anneal_strategy=strategy, cycle_momentum=False, **options
+        )
+        schedule_case("one_cycle", options | {"total_steps": total, "linear": linear}, make, steps=total)
     for milestones, gamma in [([3, 8, 12], 0.1), ([5], 0.5), ([1, 2, 19], 0.3)]:
         make = lambda o: lr_scheduler.MultiStepLR(o, milestones, gamma)
         schedule_case("multi_step", {"milestones": milestones, "gamma": gamma}, make)
@@ -97,5 +140,6 @@ def schedule_cases() -> None:
 
 if __name__ == "__main__":
     optimiser_cases()
+    clip_cases()
     schedule_cases()
     family.write()
