@@ -3,14 +3,17 @@
 // Every operation on tensors.
 
 #include <coppice/ops/activation.h>
+#include <coppice/ops/affine_grid.h>
 #include <coppice/ops/batch_norm.h>
 #include <coppice/ops/conv2d.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/elementwise.h>
+#include <coppice/ops/grid_sample.h>
 #include <coppice/ops/interpolate.h>
 #include <coppice/ops/linear.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
+#include <coppice/ops/pixel_shuffle.h>
 #include <coppice/ops/pool2d.h>
 #include <coppice/ops/reduce.h>
 #include <coppice/ops/softmax.h>
