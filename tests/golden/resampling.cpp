@@ -1,4 +1,7 @@
+#include <coppice/ops/affine_grid.h>
+#include <coppice/ops/grid_sample.h>
 #include <coppice/ops/interpolate.h>
+#include <coppice/ops/pixel_shuffle.h>
 
 #include <array>
 #include <string>
@@ -14,6 +17,18 @@ InterpolateMode mode_of(const Options& options) {
   if (name == "nearest-exact") return InterpolateMode::NearestExact;
   if (name == "bilinear") return InterpolateMode::Bilinear;
   return name == "bicubic" ? InterpolateMode::Bicubic : InterpolateMode::Area;
+}
+
+GridSampleOptions sampling_of(const Options& options) {
+  const std::string mode = options.text("mode");
+  const std::string padding = options.text("padding_mode");
+  return {.mode = mode == "bilinear"  ? GridSampleMode::Bilinear
+                  : mode == "nearest" ? GridSampleMode::Nearest
+                                      : GridSampleMode::Bicubic,
+          .padding_mode = padding == "zeros"    ? GridSamplePadding::Zeros
+                          : padding == "border" ? GridSamplePadding::Border
+                                                : GridSamplePadding::Reflection,
+          .align_corners = options.flag("align_corners")};
 }
 
 }  // namespace
@@ -32,6 +47,18 @@ Table resampling() {
            how.scale_factor = {factors.at(0), factors.at(1)};
          }
          return interpolate(x.at(0), how);
+       })},
+      {"grid_sample", with_options([](const Tensors& x, const Options& options) {
+         return grid_sample(x.at(0), x.at(1), sampling_of(options));
+       })},
+      {"affine_grid", with_options([](const Tensors& x, const Options& options) {
+         return affine_grid(x.at(0), Shape(options.dims("size")), {.align_corners = options.flag("align_corners")});
+       })},
+      {"pixel_shuffle", with_options([](const Tensors& x, const Options& options) {
+         return pixel_shuffle(x.at(0), options.integer("factor"));
+       })},
+      {"pixel_unshuffle", with_options([](const Tensors& x, const Options& options) {
+         return pixel_unshuffle(x.at(0), options.integer("factor"));
        })},
   };
 }
