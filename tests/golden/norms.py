@@ -1,5 +1,7 @@
 """Normalisations."""
 
+from typing import Optional
+
 import torch
 from torch.nn import functional
 
@@ -8,7 +10,10 @@ from golden import F32, F64, Family, Terms
 family = Family("norms", seed=5)
 
 
-def batch_norm_case(rank: int, dtype: torch.dtype, training: bool, affine: bool, tracked: bool) -> None:
+def batch_norm_case(
+    rank: int, dtype: torch.dtype, training: bool, affine: bool, tracked: bool, rectified: Optional[str] = None
+) -> None:
+    """`rectified` makes it batch_norm_relu: "plain", or with a "residual"."""
     n, c = 2 + family.below(5), 1 + family.below(4)
     shape = [n, c] + family.shape(rank - 2, 1, 4)
     x = family.normal(shape, dtype) * 2 + 1
@@ -18,10 +23,14 @@ def batch_norm_case(rank: int, dtype: torch.dtype, training: bool, affine: bool,
     variance = family.uniform(0.5, 2, [c], dtype) if tracked else None
     momentum, eps = family.choose([0.1, 0.25]), family.choose([1e-5, 1e-3])
 
-    def normalise(x, weight, bias):
+    residual = family.normal(shape, dtype) if rectified == "residual" else None
+
+    def normalise(x, weight, bias, residual=None):
         # The statistics are no operands of a derivative; in training they are results.
         running = [None if s is None else s.to(x.dtype).clone() for s in (mean, variance)]
         y = functional.batch_norm(x, *running, weight, bias, training, momentum, eps)
+        if rectified:
+            y = torch.relu(y if residual is None else y + residual)
         return [y, *running] if training and tracked else [y]
 
     def terms(operands, projections):
@@ -37,12 +46,17 @@ def batch_norm_case(rank: int, dtype: torch.dtype, training: bool, affine: bool,
         dx = g + g.mean(dims, keepdim=True) + normal * (g * normal).mean(dims, keepdim=True) if training else g
         y = normal * scale * deviation + (bias.to(x.dtype).abs().reshape(column) if affine else 0)
         statistics = [x.abs().mean(dims) + mean.abs(), x.square().mean(dims) + variance] if training and tracked else []
-        return [y, *statistics], [dx * scale] + ([(g * normal).sum(dims), g.sum(dims)] if affine else [])
+        of_affine = [(g * normal).sum(dims), g.sum(dims)] if affine else []
+        of_residual = [] if residual is None else [g]
+        y = y if residual is None else y + operands[3].abs()
+        return [y, *statistics], [dx * scale, *of_affine, *of_residual]
 
     options = {"training": training, "momentum": momentum, "eps": eps}
     if tracked:
         options |= {"running_mean": mean.tolist(), "running_var": variance.tolist()}
-    family.case("batch_norm", normalise, [x, weight, bias], options, ulps=4, magnitude=Terms(terms))
+    op = "batch_norm_relu" if rectified else "batch_norm"
+    operands = [x, weight, bias, residual] if rectified else [x, weight, bias]
+    family.case(op, normalise, operands, options, ulps=4, magnitude=Terms(terms))
 
 
 def batch_norm_cases() -> None:
@@ -51,6 +65,9 @@ def batch_norm_cases() -> None:
         rank = [2, 3, 4, 4, 4][index % 5]
         batch_norm_case(rank, dtype, training=True, affine=index % 4 != 0, tracked=index % 3 != 0)
         batch_norm_case(rank, dtype, training=False, affine=index % 4 != 0, tracked=True)
+    for index in range(16):
+        dtype, rectified = [F32, F64][index % 2], ["plain", "residual"][index % 4 // 2]
+        batch_norm_case(4, dtype, index % 3 != 0, affine=True, tracked=True, rectified=rectified)
 
 
 if __name__ == "__main__":

@@ -83,8 +83,28 @@ def conv2d_cases() -> None:
         family.case("conv2d", convolve, [x, weight, None], options, ulps=ULPS, magnitude=Products())
 
 
+def conv2d_relu_cases() -> None:
+    for index in range(16):
+        dtype, kernel, stride = [F32, F64][index % 2], family.choose([1, 3]), 1 + family.below(2)
+        n, c, m = 1 + family.below(9), 1 + family.below(4), 1 + family.below(4)
+        x, weight = family.normal([n, c, 5, 5], dtype), family.normal([m, c, kernel, kernel], dtype)
+        bias = family.normal([m], dtype) if index % 3 else None
+        places = (5 + 2 * (kernel // 2) - kernel) // stride + 1
+        residual = family.normal([n, m, places, places], dtype) if index % 4 else None
+
+        def run(x, w, b, r, rectify=torch.relu):
+            y = functional.conv2d(x, w, b, stride, kernel // 2)
+            return rectify(y if r is None else y + r)
+
+        # Of absolute values nothing is cut off: the bound of what is.
+        magnitude = Products(lambda *operands: run(*operands, rectify=lambda y: y))
+        options = {"stride": [stride] * 2, "padding": [kernel // 2] * 2, "dilation": [1, 1], "groups": 1}
+        family.case("conv2d_relu", run, [x, weight, bias, residual], options, ulps=ULPS, magnitude=magnitude)
+
+
 if __name__ == "__main__":
     matmul_cases()
     linear_cases()
     conv2d_cases()
+    conv2d_relu_cases()
     family.write()
