@@ -44,6 +44,10 @@ std::vector<std::int64_t> Options::integers(const std::string& key) const {
 
 std::vector<double> Options::numbers(const std::string& key) const { return at(key).get<std::vector<double>>(); }
 
+std::vector<std::string> Options::texts(const std::string& key) const {
+  return at(key).get<std::vector<std::string>>();
+}
+
 std::array<std::int64_t, 2> Options::pair(const std::string& key) const {
   return at(key).get<std::array<std::int64_t, 2>>();
 }

@@ -34,6 +34,7 @@ class Options {
   /// A number that keeps whether it is an integer.
   Scalar scalar(const std::string& key) const;
   std::vector<std::int64_t> integers(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;
   std::vector<double> numbers(const std::string& key) const;
   std::array<std::int64_t, 2> pair(const std::string& key) const;
   Dims dims(const std::string& key = "dims") const { return Dims(integers(key)); }

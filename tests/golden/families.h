@@ -16,6 +16,7 @@ Table pools();
 Table products();
 Table reductions();
 Table resampling();
+Table training();
 Table views();
 
 }  // namespace coppice::golden

@@ -29,6 +29,7 @@ const Family kFamilies[] = {
     {"products", products, 186},
     {"reductions", reductions, 125},
     {"resampling", resampling, 213},
+    {"training", training, 4},
     {"views", views, 168},
 };
 
