@@ -5,6 +5,7 @@
 #include <coppice/ops/activation.h>
 #include <coppice/ops/affine_grid.h>
 #include <coppice/ops/batch_norm.h>
+#include <coppice/ops/cat.h>
 #include <coppice/ops/conv2d.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/elementwise.h>
@@ -13,7 +14,11 @@
 #include <coppice/ops/linear.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
+#include <coppice/ops/pad.h>
 #include <coppice/ops/pixel_shuffle.h>
 #include <coppice/ops/pool2d.h>
 #include <coppice/ops/reduce.h>
+#include <coppice/ops/repeat.h>
+#include <coppice/ops/roll.h>
 #include <coppice/ops/softmax.h>
+#include <coppice/ops/split.h>
