@@ -35,6 +35,9 @@ class FunctionNode final : public Node {
     FunctionContext context(*this);
     return function_.backward(context, d_outputs);
   }
+  bool twice_differentiable() const override {
+    return !requires { F::kOnceDifferentiable; };
+  }
   F& function() { return function_; }
 
  private:
@@ -48,7 +51,8 @@ class FunctionNode final : public Node {
 /// `F` has `std::vector<Tensor> forward(FunctionContext&, const std::vector<Tensor>& inputs)`, run without recording,
 /// and `std::vector<Tensor> backward(FunctionContext&, const std::vector<Tensor>& d_outputs)`, one gradient per input
 /// (undefined: zero; an undefined d_output likewise). Members of `function` may carry options from one to the other.
-/// A backward made of recorded operations can be differentiated again.
+/// A backward made of recorded operations can be differentiated again; one that is not says so by a
+/// `static constexpr bool kOnceDifferentiable = true` in F, and differentiating it throws.
 template <class F>
 std::vector<Tensor> apply_function(F function, const std::vector<Tensor>& inputs) {
   auto node = make_intrusive<detail::FunctionNode<F>>(std::move(function));

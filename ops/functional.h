@@ -7,6 +7,7 @@
 #include <coppice/ops/batch_norm.h>
 #include <coppice/ops/cat.h>
 #include <coppice/ops/conv2d.h>
+#include <coppice/ops/correlation.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/grid_sample.h>

@@ -22,6 +22,7 @@
 
 #include <coppice/core/parallel.h>
 #include <coppice/core/storage.h>
+#include <coppice/ops/cpu/interleaved-inl.h>
 #include <coppice/ops/cpu/sample_taps-inl.h>
 #include <coppice/ops/cpu/simd-inl.h>
 
@@ -29,18 +30,7 @@ HWY_BEFORE_NAMESPACE();
 namespace coppice::cpu::HWY_NAMESPACE {
 namespace {
 
-template <class T>
-using Tag = hn::ScalableTag<T>;
-template <class T>
-inline constexpr std::int64_t kLanesOf = static_cast<std::int64_t>(hn::MaxLanes(Tag<T>()));
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t pixels(const SampleGeometry& g) { return g.height * g.width; }
-
-template <class T>
-std::int64_t padded_channels(std::int64_t channels) {
-  return divide_up(channels, kLanesOf<T>) * kLanesOf<T>;
-}
 
 /// Calls with_taps.operator()<n>() for the number of taps of a mode.
 template <class F>
@@ -51,43 +41,6 @@ void dispatch_taps(SampleMode mode, F&& with_taps) {
     case SampleMode::Bicubic: return with_taps.template operator()<16>();
   }
 }
-
-/// Images (channels, pixels) as (pixels + 1, padded channels): the last pixel is 0.
-template <class T>
-class Interleaved {
- public:
-  explicit Interleaved(const SampleGeometry& g)
-      : pixels_(pixels(g)), channels_(g.channels), pitch_(padded_channels<T>(g.channels)) {
-    values_ = Buffer<T>((pixels_ + 1) * pitch_);
-  }
-  T* at(std::int64_t pixel) const { return values_.data() + (pixel < 0 ? pixels_ : pixel) * pitch_; }
-  std::int64_t pitch() const { return pitch_; }
-
-  void read(const T* image) {
-    parallel_for(0, pixels_, kGrain, [&](std::int64_t first, std::int64_t last) {
-      transpose(channels_, last - first, image + first, pixels_, at(first), pitch_);
-      for (std::int64_t p = first; pitch_ > channels_ && p < last; ++p) {
-        std::fill(at(p) + channels_, at(p) + pitch_, T{0});
-      }
-    });
-    std::fill_n(at(-1), pitch_, T{0});
-  }
-  void write(T* image) const {
-    parallel_for(0, pixels_, kGrain, [&](std::int64_t first, std::int64_t last) {
-      transpose(last - first, channels_, at(first), pitch_, image + first, pixels_);
-    });
-  }
-  /// Of the channels [first, last).
-  void clear(std::int64_t first, std::int64_t last) {
-    for (std::int64_t p = 0; p <= pixels_; ++p)
-      std::fill(at(p == pixels_ ? -1 : p) + first, at(p == pixels_ ? -1 : p) + last, T{0});
-  }
-
- private:
-  static constexpr std::int64_t kGrain = 2048;
-  std::int64_t pixels_, channels_, pitch_;
-  Buffer<T> values_;
-};
 
 /// to (vectors) = Σ weight · from (vectors) over the taps of point p.
 template <std::size_t kTaps, class T>
@@ -122,7 +75,7 @@ HWY_INLINE void mix_pixels(const Interleaved<T>& image, const SampleTaps<T>& tap
 
 template <class T>
 void interleaved_forward(const SampleGeometry& g, const T* input, const T* grid, T* output) {
-  Interleaved<T> image(g);
+  Interleaved<T> image(g.channels, pixels(g));
   for (std::int64_t n = 0; n < g.batch; ++n) {
     image.read(input + n * g.channels * pixels(g));
     const T* points = grid + n * g.points * 2;
@@ -203,7 +156,7 @@ HWY_INLINE void scatter_pixel(const SampleTaps<T>& taps, std::int64_t p, const T
 
 template <class T>
 void interleaved_image_gradient(const SampleGeometry& g, const T* grid, const T* d_output, T* d_input) {
-  Interleaved<T> d_image(g);
+  Interleaved<T> d_image(g.channels, pixels(g));
   const std::int64_t vectors = d_image.pitch() / kLanesOf<T>;
   for (std::int64_t n = 0; n < g.batch; ++n) {
     const T* d_out = d_output + n * g.channels * g.points;
@@ -274,7 +227,7 @@ void write_grid_gradient(const SampleGeometry& g, const SampleTaps<T>& taps, con
 template <class T>
 void interleaved_grid_gradient(const SampleGeometry& g, const T* input, const T* grid, const T* d_output, T* d_grid) {
   const Tag<T> d;
-  Interleaved<T> image(g);
+  Interleaved<T> image(g.channels, pixels(g));
   for (std::int64_t n = 0; n < g.batch; ++n) {
     image.read(input + n * g.channels * pixels(g));
     const T* d_out = d_output + n * g.channels * g.points;
