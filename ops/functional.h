@@ -9,6 +9,7 @@
 #include <coppice/ops/conv2d.h>
 #include <coppice/ops/correlation.h>
 #include <coppice/ops/cross_entropy.h>
+#include <coppice/ops/deform_conv2d.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/grid_sample.h>
 #include <coppice/ops/interpolate.h>
