@@ -19,10 +19,11 @@ from torch import Tensor
 VALUES = pathlib.Path(__file__).resolve().parent / "values"
 
 F32, F64 = torch.float32, torch.float64
+F16, BF16 = torch.float16, torch.bfloat16
 I32, I64, U8, BOOL = torch.int32, torch.int64, torch.uint8, torch.bool
 
 # As safetensors calls them; wide elements first, so that every tensor in a file is aligned to its element.
-DTYPE_NAMES = {F64: "F64", I64: "I64", F32: "F32", I32: "I32", U8: "U8", BOOL: "BOOL"}
+DTYPE_NAMES = {F64: "F64", I64: "I64", F32: "F32", I32: "I32", F16: "F16", BF16: "BF16", U8: "U8", BOOL: "BOOL"}
 
 
 @dataclass
@@ -52,7 +53,7 @@ def projection(shape: Sequence[int], output: int, dtype: torch.dtype) -> Tensor:
     count = int(torch.tensor(shape, dtype=I64).prod())
     index = torch.arange(count, dtype=I64) + 7919 * output + 1
     hashed = (index * 2654435761) % 2**32 // 2**16
-    return (hashed.to(dtype) / 2**15 - 1).reshape(tuple(shape))
+    return (hashed.to(F64) / 2**15 - 1).to(dtype).reshape(tuple(shape))
 
 
 def as_list(outputs: Any) -> list[Tensor]:
@@ -309,7 +310,7 @@ class Family:
         for name in names:
             tensor = self.tensors[name].contiguous()
             begin = len(content)
-            content += tensor.numpy().tobytes()
+            content += (tensor.view(torch.int16) if tensor.dtype == BF16 else tensor).numpy().tobytes()
             header[name] = {
                 "dtype": DTYPE_NAMES[tensor.dtype],
                 "shape": list(tensor.shape),

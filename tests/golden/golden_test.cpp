@@ -31,7 +31,7 @@ const Family kFamilies[] = {
     {"reductions", reductions, 125},
     {"resampling", resampling, 213},
     {"training", training, 4},
-    {"views", views, 168},
+    {"views", views, 190},
 };
 
 class Golden : public ::testing::TestWithParam<Family> {};

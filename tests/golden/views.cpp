@@ -6,7 +6,7 @@ namespace coppice::golden {
 namespace {
 
 DType dtype_named(const std::string& name) {
-  for (const DType dtype : {kFloat32, kFloat64, kInt32, kInt64, kUInt8, kBool}) {
+  for (const DType dtype : {kFloat32, kFloat64, kInt32, kInt64, kUInt8, kBool, kFloat16, kBFloat16}) {
     if (name_of(dtype) == name) return dtype;
   }
   detail::fail("[golden] expects the name of a dtype; got ", name);

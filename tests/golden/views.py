@@ -2,7 +2,7 @@
 
 import torch
 
-from golden import BOOL, F32, F64, I32, I64, U8, Family, Input
+from golden import BF16, BOOL, F16, F32, F64, I32, I64, U8, Family, Input
 
 family = Family("views", seed=9)
 
@@ -67,8 +67,27 @@ def cast_cases() -> None:
             family.case("to", cast, [x], {"dtype": name}, native=True, differentiable=differentiable)
 
 
+def half_cases() -> None:
+    """Between the wide types and the 16-bit ones, rounding to nearest even; what overflows is infinite."""
+    for half in [F16, BF16]:
+        for wide in [F32, F64, I32, U8, BOOL]:
+            make = (lambda: family.normal([3, 7], wide) * 100) if wide.is_floating_point else None
+            x = make() if make else family.integers(0, 2 if wide == BOOL else 200, [3, 7], wide)
+            differentiable = wide.is_floating_point
+            name = str(half).removeprefix("torch.")
+            family.case("to", lambda x: x.to(half), [x], {"dtype": name}, native=True, differentiable=differentiable)
+            name = str(wide).removeprefix("torch.")
+            y = x.to(half).abs()
+            family.case("to", lambda x: x.to(wide), [y], {"dtype": name}, native=True, differentiable=differentiable)
+        special = torch.tensor([0.0, -0.0, 1e-8, 6e-8, 65519.0, 65520.0, 3.39e38, 1.00390625, 1.01171875, 1e-40])
+        special = torch.cat([special, torch.tensor([float("inf"), -float("inf"), float("nan")])])
+        name = str(half).removeprefix("torch.")
+        family.case("to", lambda x: x.to(half), [special], {"dtype": name}, native=True, differentiable=False)
+
+
 if __name__ == "__main__":
     view_cases()
     expand_cases()
     cast_cases()
+    half_cases()
     family.write()
