@@ -19,5 +19,6 @@ Table reductions();
 Table resampling();
 Table training();
 Table views();
+Table vision();
 
 }  // namespace coppice::golden

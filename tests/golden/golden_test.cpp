@@ -32,6 +32,7 @@ const Family kFamilies[] = {
     {"resampling", resampling, 213},
     {"training", training, 4},
     {"views", views, 190},
+    {"vision", vision, 78},
 };
 
 class Golden : public ::testing::TestWithParam<Family> {};
