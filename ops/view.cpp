@@ -1,5 +1,7 @@
-// The view-and-copy methods of core/tensor.h: a view is a new shape over the same storage, and its gradient is the
-// opposite view of the output's gradient.
+// The view-and-copy methods of core/tensor.h, and ops/view.h: a view is a new shape over the same storage, and its
+// gradient is the opposite view of the output's gradient.
+
+#include <coppice/ops/view.h>
 
 #include <algorithm>
 #include <optional>
@@ -303,6 +305,52 @@ Tensor Tensor::to(Device wanted) const {
   if (!recording(*this)) return output;
   return record("to", output, {*this}, {},
                 [from = impl.device](const Saved&, const Tensor& d_output) { return d_output.to(from); });
+}
+
+Tensor movedim(const Tensor& input, const Dims& source, const Dims& destination) {
+  const int rank = input.dim();
+  COPPICE_CHECK(source.rank() == destination.rank(), "[movedim] expects a destination for each source; got ", source,
+                " and ", destination, " for ", input.shape());
+  Dims order;
+  for (int i = 0; i < rank; ++i) order.push_back(-1);
+  unsigned moved = 0;
+  for (int i = 0; i < source.rank(); ++i) {
+    const int from = normalize_dim(static_cast<int>(source[i]), rank, "movedim");
+    const int to = normalize_dim(static_cast<int>(destination[i]), rank, "movedim");
+    if (rank == 0) continue;
+    COPPICE_CHECK((moved >> from & 1U) == 0 && order[to] < 0, "[movedim] names a dimension twice; got ", source, " to ",
+                  destination, " for ", input.shape());
+    moved |= 1U << from;
+    order[to] = from;
+  }
+  int next = 0;
+  for (int i = 0; i < rank; ++i) {
+    if (order[i] >= 0) continue;
+    while ((moved >> next & 1U) != 0) ++next;
+    order[i] = next++;
+  }
+  return input.permute(order);
+}
+
+Tensor squeeze(const Tensor& input) {
+  Dims sizes;
+  for (const std::int64_t size : input.shape()) {
+    if (size != 1) sizes.push_back(size);
+  }
+  return input.reshape(sizes);
+}
+
+Tensor broadcast_to(const Tensor& input, const Shape& shape) { return input.expand(shape); }
+
+Tensor unflatten(const Tensor& input, int dim, const Dims& sizes) {
+  COPPICE_CHECK(input.dim() > 0, "[unflatten] expects at least one dimension; got a scalar");
+  const int along = normalize_dim(dim, input.dim(), "unflatten");
+  const Shape cut = with_inferred_size("unflatten", sizes, {input.size(along)});
+  Dims all;
+  for (int i = 0; i < along; ++i) all.push_back(input.size(i));
+  for (const std::int64_t size : cut) all.push_back(size);
+  for (int i = along + 1; i < input.dim(); ++i) all.push_back(input.size(i));
+  return input.reshape(all);
 }
 
 }  // namespace coppice

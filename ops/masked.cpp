@@ -1,0 +1,48 @@
+#include <coppice/ops/masked.h>
+
+#include <coppice/core/tensor_impl.h>
+#include <coppice/ops/elementwise.h>
+#include <coppice/ops/rearrange.h>
+#include <coppice/ops/rows.h>
+
+namespace coppice {
+namespace {
+
+Shape check_masked(const char* op, const Tensor& input, const Tensor& mask) {
+  check_dense_cpu(op, input);
+  check_dense_cpu(op, mask);
+  COPPICE_CHECK(mask.dtype() == kBool, "[", op, "] expects a bool mask; got ", mask.dtype(), " ", mask.shape(), " for ",
+                input.shape(), "; compare with ne(mask, 0)");
+  return broadcast_shapes(input.shape(), mask.shape(), op);
+}
+
+}  // namespace
+
+Tensor masked_fill(const Tensor& input, const Tensor& mask, Scalar value) {
+  Tensor filling = Tensor::full({}, value.as<double>(), {.dtype = input.dtype()});
+  if (value.is_integral() && input.dtype() == kInt64) filling = Tensor::of({value.as<std::int64_t>()}, Shape{});
+  return masked_fill(input, mask, filling);
+}
+
+Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value) {
+  check_masked("masked_fill", input, mask);
+  COPPICE_CHECK(value.dim() == 0, "[masked_fill] expects a value of no dimensions; got ", value.shape(), " for ",
+                input.shape());
+  return where(mask, value.to(input.dtype()), input);
+}
+
+Tensor masked_select(const Tensor& input, const Tensor& mask) {
+  const Shape shape = check_masked("masked_select", input, mask);
+  const Tensor flags = detail::raw_contiguous(mask.expand(shape));
+  const bool* flag = flags.data<bool>();
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < flags.numel(); ++i) count += flag[i] ? 1 : 0;
+  const Tensor places = Tensor::empty({count}, {.dtype = kInt64});
+  std::int64_t* place = places.data<std::int64_t>();
+  for (std::int64_t i = 0; i < flags.numel(); ++i) {
+    if (flag[i]) *place++ = i;
+  }
+  return take_rows("masked_select", input.expand(shape), places, 1, {count});
+}
+
+}  // namespace coppice
