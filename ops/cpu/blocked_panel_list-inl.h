@@ -173,7 +173,8 @@ inline double panel_cycles(std::int64_t panel_rows, const TileShape& s, double e
   constexpr double kLatency = 4.0;  // one pixel alone waits for its own sums
   const double fmas = 0.5 * rows * columns;
   const double moved = kLoad * (rows + 1.0) + (s.load + stores) * columns;
-  const double each = std::max({fmas, moved, columns < 2.0 ? kLatency : 0.0});
+  constexpr double kLoop = 0.25;
+  const double each = std::max({fmas, moved, columns < 2.0 ? kLatency : 0.0}) + kLoop;
   return static_cast<double>(s.rows) * parts * (entries * each + 2.0 * rows * columns + kMispredicted);
 }
 

@@ -124,6 +124,12 @@ class Tile {
     for_lines(first_channel, row_part, column_part, [&](const Line& line) HWY_ATTR {
       T* HWY_RESTRICT to = buffer + line.place;
       const T* HWY_RESTRICT from = input + line.pixel;
+      if (line.first == 0 && line.last == line.width && line.step == lanes_ && line.width <= kNarrow) {
+        unroll<kNarrow>([&](auto w) HWY_ATTR {
+          if (line.width == static_cast<std::int64_t>(w()) + 1) copy_narrow<w() + 1>(from, to, count);
+        });
+        return;
+      }
       for (std::int64_t c = 0; c < count; ++c) {
         for (std::int64_t q = 0; q < line.first; ++q) hn::Store(hn::Zero(d), d, to + q * lanes_);
         if (line.step == lanes_) {
@@ -140,6 +146,19 @@ class Tile {
         from += conv_.in_w * lanes_;
       }
     });
+  }
+
+  /// Calls visit(first byte, bytes) for the memory of one channel that load reads, and gives the step to the next.
+  template <class T, class Visit>
+  std::int64_t for_source(const T* input, std::int64_t first_channel, TilePart row_part, TilePart column_part,
+                          Visit visit) const {
+    for_lines(first_channel, row_part, column_part, [&](const Line& line) {
+      if (line.first >= line.last) return;
+      const T* const from = input + line.pixel + line.first * line.step;
+      const std::int64_t elements = (line.last - line.first - 1) * line.step + lanes_;
+      visit(reinterpret_cast<const char*>(from), elements * static_cast<std::int64_t>(sizeof(T)));
+    });
+    return conv_.in_w * lanes_ * static_cast<std::int64_t>(sizeof(T));
   }
 
   /// The transpose of load: adds the buffer to the pixels that its places stand for; those outside the image are lost.
@@ -168,6 +187,20 @@ class Tile {
     std::int64_t pixel, step;         // in the image: of vector 0, and from one to the next
     std::int64_t first, last, width;  // vectors first … last of width lie inside the image
   };
+
+  static constexpr std::int64_t kNarrow = 4;
+  /// Copies kWidth neighbouring vectors of each channel.
+  template <std::size_t kWidth, class T>
+  void copy_narrow(const T* HWY_RESTRICT from, T* HWY_RESTRICT to, std::int64_t count) const {
+    const hn::ScalableTag<T> d;
+    const std::int64_t to_step = channel_size(), from_step = conv_.in_w * lanes_;
+    for (std::int64_t c = 0; c < count; ++c, to += to_step, from += from_step) {
+      unroll<kWidth>([&](auto q) HWY_ATTR {
+        const auto at = static_cast<std::int64_t>(q() * hn::MaxLanes(d));
+        hn::Store(hn::Load(d, from + at), d, to + at);
+      });
+    }
+  }
 
   /// Calls visit(line) for every row and remainder that a tap reads.
   template <class Visit>
@@ -212,10 +245,12 @@ struct Tiling {
   }
 };
 
-/// The most rows, columns and outputs that a tile may have, and the bytes of its inputs that L1 has room for.
+/// The most rows, columns and outputs that a tile may have, the bytes of its inputs that L1 has room for, and the
+/// cycles that each vector takes from L2.
 struct TilingLimits {
   std::int64_t rows, columns, outputs;
   std::int64_t l1_bytes = kL1Bytes;
+  double l2_load = kL2Load;
 };
 
 /// One way to cut a pass, for its cost.
@@ -249,13 +284,15 @@ Tiling choose_tiling(const BlockedConv& conv, std::int64_t block_channels, const
         const std::int64_t parts = divide_up(blocks, std::clamp<std::int64_t>(fitting, 1, blocks));
         if (parts == tried_parts) continue;
         tried_parts = parts;
-        const double tiles = static_cast<double>(divide_up(conv.rows, rows) * column_tiles * parts);
+        // Tiles at the edges may be smaller: what counts is how many tiles of this size the outputs would fill.
+        const double tiles =
+            static_cast<double>(conv.rows * conv.columns * parts) / static_cast<double>(rows * columns);
         const double total =
             tiles * cost(TileShape{.rows = rows,
                                    .columns = columns,
                                    .channels = static_cast<double>(conv.group_inputs()) / static_cast<double>(parts),
                                    .copied = static_cast<double>(vectors),
-                                   .load = in_l1 ? kLoad : kL2Load});
+                                   .load = in_l1 ? kLoad : limits.l2_load});
         if (best_cost == 0.0 || total < best_cost) {
           best = {divide_up(conv.rows, rows), column_tiles, divide_up(blocks, parts)};
           best_cost = total;
