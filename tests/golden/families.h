@@ -8,6 +8,7 @@ namespace coppice::golden {
 
 Table activations();
 Table elementwise();
+Table indexing();
 Table joining();
 Table losses();
 Table masked();

@@ -21,6 +21,7 @@ std::ostream& operator<<(std::ostream& out, const Family& family) { return out <
 const Family kFamilies[] = {
     {"activations", activations, 99},
     {"elementwise", elementwise, 409},
+    {"indexing", indexing, 294},
     {"joining", joining, 135},
     {"losses", losses, 36},
     {"masked", masked, 44},
