@@ -8,6 +8,7 @@
 #include <coppice/ops/cat.h>
 #include <coppice/ops/conv2d.h>
 #include <coppice/ops/correlation.h>
+#include <coppice/ops/cross_correlation.h>
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/deform_conv2d.h>
 #include <coppice/ops/diagonal.h>
