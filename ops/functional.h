@@ -22,12 +22,15 @@
 #include <coppice/ops/masked.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
+#include <coppice/ops/nms.h>
 #include <coppice/ops/pad.h>
 #include <coppice/ops/pixel_shuffle.h>
 #include <coppice/ops/pool2d.h>
+#include <coppice/ops/precise_roi_pool.h>
 #include <coppice/ops/range.h>
 #include <coppice/ops/reduce.h>
 #include <coppice/ops/repeat.h>
+#include <coppice/ops/roi_align.h>
 #include <coppice/ops/roll.h>
 #include <coppice/ops/softmax.h>
 #include <coppice/ops/sort.h>
