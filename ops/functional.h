@@ -27,6 +27,7 @@
 #include <coppice/ops/pixel_shuffle.h>
 #include <coppice/ops/pool2d.h>
 #include <coppice/ops/precise_roi_pool.h>
+#include <coppice/ops/pyramid_pool.h>
 #include <coppice/ops/range.h>
 #include <coppice/ops/reduce.h>
 #include <coppice/ops/repeat.h>
