@@ -19,6 +19,7 @@
 #include <coppice/ops/index.h>
 #include <coppice/ops/interpolate.h>
 #include <coppice/ops/linear.h>
+#include <coppice/ops/local_correlation.h>
 #include <coppice/ops/masked.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
