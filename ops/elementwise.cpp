@@ -1,54 +1,18 @@
 #include <coppice/ops/elementwise.h>
 
+#include <cmath>
+
 #include <coppice/autograd/record.h>
 #include <coppice/ops/map.h>
-#include <coppice/ops/reduce.h>
+#include <coppice/ops/record_elementwise.h>
 
 namespace coppice {
 namespace {
 
-bool recording(const Tensor& input) { return detail::needs_record({input}); }
-bool recording(const Tensor& a, const Tensor& b) { return detail::needs_record({a, b}); }
-
-/// What broadcasting and promotion changed, so that a gradient can be brought back.
-struct Origin {
-  explicit Origin(const Tensor& operand) : shape(operand.shape()), dtype(operand.dtype()) {}
-  Tensor restore(const Tensor& gradient) const { return sum_to_shape(gradient, shape).to(dtype); }
-
-  Shape shape;
-  DType dtype;
-};
-
-/// Records an op on `input` and a constant, or of `input` alone, whose gradient is backward(saved, d_output).
-template <class Backward>
-Tensor record_unary(const char* op, const Tensor& output, const Tensor& input, std::initializer_list<TensorRef> saves,
-                    Backward backward) {
-  return record(op, output, {input}, saves,
-                [backward, dtype = input.dtype()](const Saved& saved, const Tensor& d_output) {
-                  return backward(saved, d_output).to(dtype);
-                });
-}
-
-/// Records an op on two tensors; d_a and d_b give the gradients over the output's shape.
-template <class BackwardA, class BackwardB>
-Tensor record_binary(const char* op, const Tensor& output, const Tensor& a, const Tensor& b,
-                     std::initializer_list<TensorRef> saves, BackwardA d_a, BackwardB d_b) {
-  if (a.dtype() == b.dtype() && a.shape() == b.shape()) {  // nothing to restore: a small node
-    return record(op, output, {a, b}, saves, [d_a, d_b](const Saved& saved, const Tensor& d_output) {
-      Gradients gradients(2);
-      if (saved.needs(0)) gradients[0] = d_a(saved, d_output);
-      if (saved.needs(1)) gradients[1] = d_b(saved, d_output);
-      return gradients;
-    });
-  }
-  return record(op, output, {a, b}, saves,
-                [d_a, d_b, of_a = Origin(a), of_b = Origin(b)](const Saved& saved, const Tensor& d_output) {
-                  Gradients gradients(2);
-                  if (saved.needs(0)) gradients[0] = of_a.restore(d_a(saved, d_output));
-                  if (saved.needs(1)) gradients[1] = of_b.restore(d_b(saved, d_output));
-                  return gradients;
-                });
-}
+using detail::Origin;
+using detail::record_binary;
+using detail::record_unary;
+using detail::recording;
 
 constexpr auto kPass = [](const Saved&, const Tensor& d_output) { return d_output; };
 constexpr auto kNegate = [](const Saved&, const Tensor& d_output) { return -d_output; };
@@ -241,6 +205,15 @@ Tensor where(const Tensor& condition, Scalar a, const Tensor& b) {
   return record("where", output, {b}, {condition}, [of_b = Origin(b)](const Saved& saved, const Tensor& d_output) {
     return of_b.restore(where(saved[0], 0, d_output));
   });
+}
+
+Tensor lerp(const Tensor& start, const Tensor& end, double weight) {
+  return std::abs(weight) < 0.5 ? start + (end - start) * weight : end - (end - start) * (1.0 - weight);
+}
+
+Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) {
+  const Tensor step = end - start;
+  return where(abs(weight.detach()) >= 0.5, end - step * (1.0 - weight), start + step * weight);
 }
 
 }  // namespace coppice

@@ -18,7 +18,7 @@ namespace coppice {
 /// | integral tensor, integer      | the tensor's dtype                                                  |
 /// | bool tensor, integer          | int64                                                               |
 /// | integral/bool tensor, double  | float32                                                             |
-/// | result of div, exp, log, sqrt, pow on integral or bool | float32                                    |
+/// | result of div, pow and the functions of mathematics on integral or bool | float32                   |
 /// | result of a comparison        | bool                                                                |
 ///
 /// Unlike in PyTorch, a tensor without dimensions promotes like any other. Integers wrap around; bool + bool is "or",
@@ -49,6 +49,10 @@ COPPICE_API Tensor maximum(const Tensor& a, const Tensor& b);
 COPPICE_API Tensor minimum(const Tensor& a, const Tensor& b);
 /// Limited to [min, max]; at least one bound must be given. The derivative at a bound is 1.
 COPPICE_API Tensor clamp(const Tensor& input, std::optional<Scalar> min, std::optional<Scalar> max = {});
+
+/// start + weight · (end − start), of floating dtypes; exactly start at weight 0 and end at weight 1.
+COPPICE_API Tensor lerp(const Tensor& start, const Tensor& end, double weight);
+COPPICE_API Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight);
 
 /// Comparisons give bool and have no gradient. Anything but ne is false for NaN.
 COPPICE_API Tensor eq(const Tensor& a, const Tensor& b);

@@ -14,12 +14,14 @@
 #include <coppice/ops/diagonal.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/embedding.h>
+#include <coppice/ops/exponential.h>
 #include <coppice/ops/gather.h>
 #include <coppice/ops/grid_sample.h>
 #include <coppice/ops/index.h>
 #include <coppice/ops/interpolate.h>
 #include <coppice/ops/linear.h>
 #include <coppice/ops/local_correlation.h>
+#include <coppice/ops/logical.h>
 #include <coppice/ops/masked.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
@@ -34,8 +36,10 @@
 #include <coppice/ops/repeat.h>
 #include <coppice/ops/roi_align.h>
 #include <coppice/ops/roll.h>
+#include <coppice/ops/rounding.h>
 #include <coppice/ops/softmax.h>
 #include <coppice/ops/sort.h>
 #include <coppice/ops/split.h>
+#include <coppice/ops/trigonometric.h>
 #include <coppice/ops/unfold.h>
 #include <coppice/ops/view.h>

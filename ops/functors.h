@@ -161,12 +161,6 @@ struct Exp {
   COPPICE_FUNCTOR float operator()(float x) const { return exp_f32(x); }
   COPPICE_FUNCTOR double operator()(double x) const { return std::exp(x); }
 };
-struct Log {
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T x) const {
-    return std::log(x);
-  }
-};
 struct Sqrt {
   template <class T>
   COPPICE_FUNCTOR T operator()(T x) const {
@@ -194,73 +188,9 @@ COPPICE_FUNCTOR float erf_f32(float x) {
   const float inside = x * p / q;
   return x > kOne ? 1.0F : x < -kOne ? -1.0F : inside;
 }
-struct Erf {
+struct RoughErf {
   COPPICE_FUNCTOR float operator()(float x) const { return erf_f32(x); }
   COPPICE_FUNCTOR double operator()(double x) const { return std::erf(x); }
-};
-
-template <class T>
-COPPICE_FUNCTOR T sigmoid(T x) {
-  return T{1} / (T{1} + Exp{}(-x));
-}
-struct Silu {
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T x) const {
-    return x / (T{1} + Exp{}(-x));
-  }
-};
-struct SiluBackward {
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T d, T x) const {
-    const T s = sigmoid(x);
-    return d * (s * (T{1} + x * (T{1} - s)));
-  }
-};
-
-/// Φ(x), of the standard normal distribution.
-template <class T>
-COPPICE_FUNCTOR T normal_share(T x) {
-  return static_cast<T>(0.5) * (T{1} + Erf{}(x * static_cast<T>(0.70710678118654752440)));
-}
-struct Gelu {
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T x) const {
-    return x * normal_share(x);
-  }
-};
-struct GeluBackward {
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T d, T x) const {
-    const T density = Exp{}(x * x * static_cast<T>(-0.5)) * static_cast<T>(0.39894228040143267794);
-    return d * (normal_share(x) + x * density);
-  }
-};
-
-inline constexpr double kGeluCubic = 0.044715;
-inline constexpr double kGeluSlope = 1.5957691216057307117;  // 2 · √(2 / π): sigmoid(2u) = (1 + tanh(u)) / 2
-struct GeluTanh {
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T x) const {
-    const T v = static_cast<T>(kGeluSlope) * (x + static_cast<T>(kGeluCubic) * (x * x * x));
-    return x / (T{1} + Exp{}(-v));
-  }
-};
-struct GeluTanhBackward {
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T d, T x) const {
-    const T square = x * x;
-    const T s = sigmoid(static_cast<T>(kGeluSlope) * (x + static_cast<T>(kGeluCubic) * (square * x)));
-    const T slope = static_cast<T>(kGeluSlope) * (T{1} + static_cast<T>(3 * kGeluCubic) * square);
-    return d * (s + x * (s * (T{1} - s)) * slope);
-  }
-};
-
-struct Pow {
-  double exponent;
-  template <class T>
-  COPPICE_FUNCTOR T operator()(T x) const {
-    return std::pow(x, static_cast<T>(exponent));
-  }
 };
 
 }  // namespace coppice::functor

@@ -69,16 +69,16 @@ auto find_kernel(const char* name, Op op, DType dtype) {
   return kernel;
 }
 
-Tensor map_operands(const char* name, BinaryOp op, Operand a, Operand b) {
+Tensor map_operands(const char* name, BinaryOp op, Operand a, Operand b, double parameter = 0.0) {
   const Shape shape = broadcast_shapes(a.shape(), b.shape(), name);
   DType dtype = operand_type(a, b);
-  if (op == BinaryOp::Div && !is_floating(dtype)) dtype = kFloat32;
+  if (op >= BinaryOp::Div && !gives_bool(op) && !is_floating(dtype)) dtype = kFloat32;
   const cpu::BinaryKernel kernel = find_kernel(name, op, dtype);
   Tensor output = Tensor::empty(shape, {.dtype = gives_bool(op) ? kBool : dtype});
   cpu::apply_strided<2>(shape, {a.prepare(dtype, shape), b.prepare(dtype, shape)}, output.raw_data(),
                         size_of(output.dtype()),
-                        [kernel](const std::array<const void*, 2>& in, void* out, std::int64_t count) {
-                          kernel(in[0], in[1], out, count);
+                        [kernel, parameter](const std::array<const void*, 2>& in, void* out, std::int64_t count) {
+                          kernel(in[0], in[1], out, count, parameter);
                         });
   return output;
 }
@@ -107,19 +107,13 @@ Tensor as_blocked(const Tensor& elements, const Shape& shape) {
   return detail::make_blocked(elements.impl()->storage, shape, elements.dtype());
 }
 
-/// Whether an op of two zeros is zero, so that padding stays what it must be.
-bool keeps_padding(BinaryOp op) {
-  return op == BinaryOp::Add || op == BinaryOp::Sub || op == BinaryOp::Mul || op == BinaryOp::Maximum ||
-         op == BinaryOp::Minimum || (op >= BinaryOp::ReluBackward && op <= BinaryOp::GeluTanhBackward);
-}
-bool keeps_padding(UnaryOp op) {
-  return op == UnaryOp::Neg || op == UnaryOp::Abs || op == UnaryOp::Sign || op == UnaryOp::Relu ||
-         op == UnaryOp::Sqrt || op >= UnaryOp::Silu;
-}
+/// Whether an op of zeros is zero, so that padding stays what it must be.
+bool keeps_padding(BinaryOp op) { return op < BinaryOp::Remainder; }
+bool keeps_padding(UnaryOp op) { return op < UnaryOp::BitwiseNot || op >= UnaryOp::Sqrt; }
 
 }  // namespace
 
-Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
+Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b, double parameter) {
   const TensorImpl* x = a.impl();
   const TensorImpl* y = b.impl();
   if (is_plain(x) && is_plain(y) && x->dtype == y->dtype && x->shape == y->shape) {
@@ -132,7 +126,7 @@ Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
       std::byte* to = static_cast<std::byte*>(output.impl()->storage->data());
       for_parts(x->numel, [&](std::int64_t first, std::int64_t count) {
         const auto at = static_cast<std::size_t>(first);
-        kernel(from_a + at * size, from_b + at * size, to + at * out_size, count);
+        kernel(from_a + at * size, from_b + at * size, to + at * out_size, count, parameter);
       });
       return output;
     }
@@ -141,9 +135,9 @@ Tensor map(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
       a.dtype() == b.dtype()) {
     const Tensor first = detail::in_format(a, MemoryFormat::Blocked);
     const Tensor second = detail::in_format(b, MemoryFormat::Blocked);
-    return as_blocked(map(name, op, blocked_elements(first), blocked_elements(second)), a.shape());
+    return as_blocked(map(name, op, blocked_elements(first), blocked_elements(second), parameter), a.shape());
   }
-  return map_operands(name, op, Operand(a, name), Operand(b, name));
+  return map_operands(name, op, Operand(a, name), Operand(b, name), parameter);
 }
 
 Tensor map(const char* name, BinaryOp op, const Tensor& a, Scalar b) {

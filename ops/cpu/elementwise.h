@@ -16,11 +16,11 @@
 
 namespace coppice::cpu {
 
-inline constexpr std::size_t kBinaryOps = 14;
-inline constexpr std::size_t kUnaryOps = 11;
+inline constexpr auto kBinaryOps = static_cast<std::size_t>(BinaryOp::Count);
+inline constexpr auto kUnaryOps = static_cast<std::size_t>(UnaryOp::Count);
 inline constexpr std::size_t kKernelDTypes = 6;  ///< the dtypes with kernels come first in DType
 
-using BinaryKernel = void (*)(const void* a, const void* b, void* out, std::int64_t count);
+using BinaryKernel = void (*)(const void* a, const void* b, void* out, std::int64_t count, double parameter);
 using UnaryKernel = void (*)(const void* in, void* out, std::int64_t count, double parameter);
 using WhereKernel = void (*)(const void* condition, const void* a, const void* b, void* out, std::int64_t count);
 
@@ -42,6 +42,10 @@ struct ElementwiseKernels {
 
 /// The kernels of this processor's best instruction set.
 const ElementwiseKernels& elementwise_kernels();
+
+/// The parts of the table that have sources of their own.
+void add_math_kernels(ElementwiseKernels& kernels);
+void add_activation_kernels(ElementwiseKernels& kernels);
 
 /// Elements per part of a parallel loop over contiguous data.
 inline constexpr std::int64_t kElementwiseGrain = 32768;
