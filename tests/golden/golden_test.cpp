@@ -33,7 +33,7 @@ const Family kFamilies[] = {
     {"resampling", resampling, 213},
     {"training", training, 4},
     {"views", views, 190},
-    {"vision", vision, 78},
+    {"vision", vision, 170},
 };
 
 class Golden : public ::testing::TestWithParam<Family> {};

@@ -1,5 +1,9 @@
 #include <coppice/ops/correlation.h>
+#include <coppice/ops/cross_correlation.h>
 #include <coppice/ops/deform_conv2d.h>
+#include <coppice/ops/nms.h>
+#include <coppice/ops/precise_roi_pool.h>
+#include <coppice/ops/roi_align.h>
 
 #include "tests/golden/families.h"
 
@@ -24,6 +28,23 @@ Table vision() {
       {"correlation_lookup_direct", with_options([](const Tensors& x, const Options& options) {
          return correlation_lookup_direct(x.at(0), x.at(1), x.at(2),
                                           {.radius = options.integer("radius"), .levels = options.integer("levels")});
+       })},
+      {"xcorr_depthwise", binary(xcorr_depthwise)},
+      {"xcorr", binary(xcorr)},
+      {"roi_align", with_options([](const Tensors& x, const Options& options) {
+         return roi_align(x.at(0), x.at(1), options.pair("output"),
+                          {.spatial_scale = options.number("spatial_scale"),
+                           .sampling_ratio = options.integer("sampling_ratio"),
+                           .aligned = options.flag("aligned")});
+       })},
+      {"precise_roi_pool", with_options([](const Tensors& x, const Options& options) {
+         return precise_roi_pool(x.at(0), x.at(1), options.pair("output"), options.number("spatial_scale"));
+       })},
+      {"nms", with_options([](const Tensors& x, const Options& options) {
+         return nms(x.at(0), x.at(1), options.number("iou_threshold"));
+       })},
+      {"batched_nms", with_options([](const Tensors& x, const Options& options) {
+         return batched_nms(x.at(0), x.at(1), x.at(2), options.number("iou_threshold"));
        })},
   };
 }
