@@ -7,6 +7,7 @@
 namespace coppice::golden {
 
 Table activations();
+Table curves();
 Table elementwise();
 Table indexing();
 Table joining();
