@@ -43,7 +43,6 @@ Tensor places_of(const Along& along, const Shape& shape) {
   const int last = sizes.rank() - 1;
   const std::int64_t inner = sizes[last];
   const std::int64_t rows = inner == 0 ? 0 : sizes.numel() / inner;
-  const std::int64_t advance = along.dim == last ? 0 : 1;
   const std::int64_t stride = strides[along.dim];
   parallel_for(0, rows, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, inner)),
                [&](std::int64_t begin, std::int64_t end) {
@@ -54,9 +53,12 @@ Tensor places_of(const Along& along, const Shape& shape) {
                      if (d != along.dim) base += rest % sizes[d] * strides[d];
                      rest /= sizes[d];
                    }
-                   for (std::int64_t i = row * inner; i < (row + 1) * inner; ++i) {
-                     place[i] = base + index[i] * stride;
-                     base += advance;
+                   const std::int64_t* named = index + row * inner;
+                   std::int64_t* to = place + row * inner;
+                   if (along.dim == last) {
+                     for (std::int64_t i = 0; i < inner; ++i) to[i] = base + named[i];
+                   } else {
+                     for (std::int64_t i = 0; i < inner; ++i) to[i] = base + i + named[i] * stride;
                    }
                  }
                });

@@ -152,22 +152,24 @@ Tensor index_put(const Tensor& input, const std::vector<Tensor>& indices, const 
 
 Tensor nonzero(const Tensor& input) {
   check_dense_cpu("nonzero", input);
-  const Tensor set = detail::raw_contiguous(ne(input.detach(), 0));
-  const bool* flag = set.data<bool>();
-  std::int64_t count = 0;
-  for (std::int64_t i = 0; i < set.numel(); ++i) count += flag[i] ? 1 : 0;
-  const Tensor places = Tensor::empty({count, input.dim()}, {.dtype = kInt64});
-  std::int64_t* place = places.data<std::int64_t>();
-  for (std::int64_t i = 0; i < set.numel(); ++i) {
-    if (!flag[i]) continue;
-    std::int64_t rest = i;
-    for (int d = input.dim() - 1; d >= 0; --d) {
-      place[d] = rest % input.size(d);
-      rest /= input.size(d);
+  const Tensor places = places_where(ne(input.detach(), 0));
+  const std::int64_t* place = places.data<std::int64_t>();
+  const int rank = input.dim();
+  const Tensor coordinates = Tensor::empty({places.numel(), rank}, {.dtype = kInt64});
+  std::int64_t* to = coordinates.data<std::int64_t>();
+  if (rank == 0) return coordinates;
+  Dims row;  // the leading coordinates of the row of elements [start, start + inner)
+  for (int d = 0; d + 1 < rank; ++d) row.push_back(0);
+  const std::int64_t inner = input.size(-1);
+  std::int64_t start = 0;
+  for (std::int64_t i = 0; i < places.numel(); ++i) {
+    for (; place[i] >= start + inner; start += inner) {
+      for (int d = rank - 2; d >= 0 && ++row[d] == input.size(d); --d) row[d] = 0;
     }
-    place += input.dim();
+    for (int d = 0; d + 1 < rank; ++d) *to++ = row.begin()[d];
+    *to++ = place[i] - start;
   }
-  return places;
+  return coordinates;
 }
 
 }  // namespace coppice

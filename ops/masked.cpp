@@ -1,6 +1,5 @@
 #include <coppice/ops/masked.h>
 
-#include <coppice/core/tensor_impl.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/rearrange.h>
 #include <coppice/ops/rows.h>
@@ -33,16 +32,8 @@ Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value)
 
 Tensor masked_select(const Tensor& input, const Tensor& mask) {
   const Shape shape = check_masked("masked_select", input, mask);
-  const Tensor flags = detail::raw_contiguous(mask.expand(shape));
-  const bool* flag = flags.data<bool>();
-  std::int64_t count = 0;
-  for (std::int64_t i = 0; i < flags.numel(); ++i) count += flag[i] ? 1 : 0;
-  const Tensor places = Tensor::empty({count}, {.dtype = kInt64});
-  std::int64_t* place = places.data<std::int64_t>();
-  for (std::int64_t i = 0; i < flags.numel(); ++i) {
-    if (flag[i]) *place++ = i;
-  }
-  return take_rows("masked_select", input.expand(shape), places, 1, {count});
+  const Tensor places = places_where(mask.expand(shape));
+  return take_rows("masked_select", input.expand(shape), places, 1, places.shape());
 }
 
 }  // namespace coppice

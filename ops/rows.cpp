@@ -1,5 +1,6 @@
 #include <coppice/ops/rows.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -30,15 +31,15 @@ void raw_add(const char* op, const Tensor& table, const Tensor& rows, const Tens
 
 /// `rows` without those that a later value names too.
 Tensor last_writers(const Tensor& rows, std::int64_t table_rows) {
-  std::vector<std::int64_t> writer(static_cast<std::size_t>(table_rows), -1);
-  const std::int64_t* row = rows.data<std::int64_t>();
-  for (std::int64_t i = 0; i < rows.numel(); ++i) {
-    if (row[i] >= 0) writer[static_cast<std::size_t>(row[i])] = i;
-  }
+  std::vector<bool> written(static_cast<std::size_t>(table_rows), false);
   const Tensor winners = Tensor::empty(rows.shape(), {.dtype = kInt64});
+  const std::int64_t* row = rows.data<std::int64_t>();
   std::int64_t* winner = winners.data<std::int64_t>();
-  for (std::int64_t i = 0; i < rows.numel(); ++i) {
-    winner[i] = row[i] >= 0 && writer[static_cast<std::size_t>(row[i])] == i ? row[i] : -1;
+  for (std::int64_t i = rows.numel(); i-- > 0;) {
+    winner[i] = -1;
+    if (row[i] < 0 || written[static_cast<std::size_t>(row[i])]) continue;
+    written[static_cast<std::size_t>(row[i])] = true;
+    winner[i] = row[i];
   }
   return winners;
 }
@@ -81,8 +82,9 @@ Tensor sum_rows(const char* op, const Tensor& values, const Tensor& rows, std::i
 Tensor put_rows(const char* op, const Tensor& table, const Tensor& rows, const Tensor& values, std::int64_t run) {
   Tensor output = copy_of(table);
   const Tensor from = detail::raw_contiguous(values);
+  cpu::put_rows(geometry_of(output, rows, run), size_of(output.dtype()), from.raw_data(), output.raw_data());
+  if (!detail::needs_record({table, values})) return output;
   const Tensor winners = last_writers(rows, run > 0 ? output.numel() / run : 0);
-  cpu::put_rows(geometry_of(output, winners, run), size_of(output.dtype()), from.raw_data(), output.raw_data());
   return record(op, std::move(output), {table, values}, {winners},
                 [op, run, from_shape = values.shape()](const Saved& saved, const Tensor& d_output) {
                   return Gradients{saved.needs(0) ? clear_rows(op, d_output, saved[0], run) : Tensor(),
@@ -110,9 +112,12 @@ Tensor read_index(const char* op, const Tensor& index) {
 void check_index(const char* op, const Tensor& index, std::int64_t low, int dim, const Shape& input) {
   const std::int64_t size = input.empty() ? 1 : input[dim];
   const std::int64_t* value = index.data<std::int64_t>();
+  const auto leaves = [&](std::int64_t i) { return value[i] < low || value[i] >= size; };
+  bool any = false;
+  for (std::int64_t i = 0; i < index.numel(); ++i) any |= leaves(i);
+  if (!any) return;
   for (std::int64_t i = 0; i < index.numel(); ++i) {
-    if (value[i] >= low && value[i] < size) [[likely]]
-      continue;
+    if (!leaves(i)) continue;
     Dims position = index.shape();
     std::int64_t rest = i;
     for (int d = index.dim() - 1; d >= 0; --d) {
@@ -122,6 +127,20 @@ void check_index(const char* op, const Tensor& index, std::int64_t low, int dim,
     detail::fail("[", op, "] index must lie in [", low, ", ", size, "); got ", value[i], " at position ", position,
                  " for dimension ", dim, " of ", input);
   }
+}
+
+Tensor places_where(const Tensor& mask) {
+  const Tensor flags = detail::raw_contiguous(mask);
+  const bool* flag = flags.data<bool>();
+  const std::int64_t numel = flags.numel();
+  const auto count = static_cast<std::int64_t>(std::count(flag, flag + numel, true));
+  const Tensor places = Tensor::empty({count + 1}, {.dtype = kInt64});  // one more, so that writing needs no branch
+  std::int64_t* place = places.data<std::int64_t>();
+  for (std::int64_t i = 0; i < numel; ++i) {
+    *place = i;
+    place += flag[i] ? 1 : 0;
+  }
+  return places.narrow(0, 0, count);
 }
 
 }  // namespace coppice

@@ -20,6 +20,9 @@ Tensor put_rows(const char* op, const Tensor& table, const Tensor& rows, const T
 /// `table` with the values added to the rows they name, in their order.
 Tensor add_rows(const char* op, const Tensor& table, const Tensor& rows, const Tensor& values, std::int64_t run);
 
+/// The numbers of the elements of a bool tensor that are set, in row-major order: int64 (count).
+Tensor places_where(const Tensor& mask);
+
 /// `index` as contiguous int64 without history; throws unless it is int32 or int64 and on the CPU.
 Tensor read_index(const char* op, const Tensor& index);
 

@@ -1,7 +1,6 @@
 #include <coppice/ops/cpu/rows.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include <coppice/core/parallel.h>
 
@@ -33,13 +32,24 @@ void take_elements(const RowsGeometry& g, const T* table, T* values) {
   });
 }
 
-template <class T>
-void put_elements(const RowsGeometry& g, const T* values, T* table) {
-  for_parts(g, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      if (g.rows[i] >= 0) std::copy_n(values + i * g.run, g.run, table + g.rows[i] * g.run);
+/// Calls body(i, row) for all values that name a row. Each part owns a range of the table and reads all row numbers, so
+/// that what happens to a row keeps its order.
+template <class Body>
+void for_named(const RowsGeometry& g, Body&& body) {
+  const std::int64_t work = std::max<std::int64_t>(1, g.count * g.run);
+  const std::int64_t grain = std::max<std::int64_t>(1, g.table_rows * kGrain / std::max(work, kGrain));
+  parallel_for(0, g.table_rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = 0; i < g.count; ++i) {
+      const std::int64_t row = g.rows[i];
+      if (row >= begin && row < end) body(i, row);
     }
   });
+}
+
+template <class T>
+void put_elements(const RowsGeometry& g, const T* values, T* table) {
+  if (g.run == 1) return for_named(g, [&](std::int64_t i, std::int64_t row) { table[row] = values[i]; });
+  for_named(g, [&](std::int64_t i, std::int64_t row) { std::copy_n(values + i * g.run, g.run, table + row * g.run); });
 }
 
 template <class F>
@@ -66,17 +76,13 @@ void put_rows(const RowsGeometry& geometry, std::size_t element_size, const void
 
 template <class T>
 void add_rows(const RowsGeometry& g, const T* values, T* table) {
-  // Each part owns a range of the table and reads all row numbers: a row's additions keep their order.
-  const std::int64_t work = std::max<std::int64_t>(1, g.count * g.run);
-  const std::int64_t grain = std::max<std::int64_t>(1, g.table_rows * kGrain / std::max(work, kGrain));
-  parallel_for(0, g.table_rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = 0; i < g.count; ++i) {
-      const std::int64_t row = g.rows[i];
-      if (row < begin || row >= end) continue;
-      const T* from = values + i * g.run;
-      T* to = table + row * g.run;
-      for (std::int64_t k = 0; k < g.run; ++k) to[k] = static_cast<T>(to[k] + from[k]);
-    }
+  if (g.run == 1) {
+    return for_named(g, [&](std::int64_t i, std::int64_t row) { table[row] = static_cast<T>(table[row] + values[i]); });
+  }
+  for_named(g, [&](std::int64_t i, std::int64_t row) {
+    const T* from = values + i * g.run;
+    T* to = table + row * g.run;
+    for (std::int64_t k = 0; k < g.run; ++k) to[k] = static_cast<T>(to[k] + from[k]);
   });
 }
 

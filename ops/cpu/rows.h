@@ -16,7 +16,7 @@ struct RowsGeometry {
 /// values[i] = table[rows[i]], 0 where none is named.
 void take_rows(const RowsGeometry& geometry, std::size_t element_size, const void* table, void* values);
 
-/// table[rows[i]] = values[i]; no row may be named twice.
+/// table[rows[i]] = values[i] in the order of i, whatever the number of threads.
 void put_rows(const RowsGeometry& geometry, std::size_t element_size, const void* values, void* table);
 
 /// table[rows[i]] += values[i] in the order of i, whatever the number of threads.

@@ -61,6 +61,8 @@ class RowTaker {
         std::fill_n(output, length, fill_);
       } else if (stretch.count == 1 || stretch.step == run_) {
         std::copy_n(from + stretch.place, length, output);
+      } else if (run_ == 1 && stretch.step == -1) {
+        std::reverse_copy(from + stretch.place - length + 1, from + stretch.place + 1, output);
       } else if (run_ == 1) {
         const T* element = from + stretch.place;
         for (std::int64_t i = 0; i < length; ++i) output[i] = element[i * stretch.step];
@@ -133,11 +135,21 @@ void sum_lists(const SumListsGeometry& g, const T* input, T* output) {
   const std::int64_t rows = g.outer * g.output_rows;
   if (g.inner == 0) return;
   parallel_for(0, rows, std::max<std::int64_t>(1, kGrain / g.inner), [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t part = begin / g.output_rows;
+    std::int64_t i = begin % g.output_rows - 1;
     for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t part = row / g.output_rows;
-      const std::int64_t i = row % g.output_rows;
+      if (++i == g.output_rows) {
+        i = 0;
+        ++part;
+      }
       const T* from = input + part * g.input_rows * g.inner;
       T* to = output + row * g.inner;
+      if (g.inner == 1) {
+        T sum{};
+        for (std::int64_t l = g.first[i]; l < g.first[i + 1]; ++l) sum = static_cast<T>(sum + from[g.listed[l]]);
+        *to = sum;
+        continue;
+      }
       std::fill_n(to, g.inner, T{});
       for (std::int64_t l = g.first[i]; l < g.first[i + 1]; ++l) {
         const T* addend = from + g.listed[l] * g.inner;
