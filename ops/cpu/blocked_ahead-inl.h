@@ -51,7 +51,7 @@ class Ahead {
     });
     // Whole rows of the image lie one after the other: the hardware is better at those.
     if (lines == 0 || (runs_.size() == 1 && source == step_)) runs_.clear();
-    share_ = divide_up(lines, loops);
+    share_ = divide_up(lines, std::max<std::int64_t>(1, loops));  // no loops: a filter without rows
     rest_ = skipped_ = lines == 0 ? 0 : std::max<std::int64_t>(0, loops / lines - 1);
   }
 

@@ -5,9 +5,8 @@
 //              registers: each loaded vector feeds as many FMAs as the panel has rows, each broadcast weight three.
 //              Dense is the case in which every panel has every entry.
 // Work         2·nnz·pixels·images FLOP; weights are packed once per call into panels [entry][row].
-// Bound        FMA throughput: 7 loads for 12 FMAs (11 for 24 with 32 registers), if the inputs of a tile are in L1
-// (three
-//              pixels of 256 channels) and those of the next are on their way.
+// Bound        FMA throughput: 7 loads for 12 FMAs (11 for 24 with 32 registers), if the inputs of a tile are in
+//              L1 (three pixels of 256 channels) and those of the next are on their way.
 // Deterministic yes: a sum runs over blocks of channels in order.
 // Measure      coppice-bench --benchmark_filter=Conv2d
 // Source       register blocking: Goto and van de Geijn, TOMS 2008; the layout and the lists are our own.

@@ -14,6 +14,7 @@
 #include <coppice/core/weight_state.h>
 #include <coppice/ops/activation.h>
 #include <coppice/ops/elementwise.h>
+#include <coppice/ops/memory_format.h>
 
 #include "tests/autograd/leak_check.h"
 #include "tests/cases/conv2d_cases.h"
@@ -104,6 +105,22 @@ TEST(Conv2d, ReadsViewsThatAreNotContiguous) {
   EXPECT_FALSE(input.is_contiguous());
   EXPECT_FALSE(weight.is_contiguous());
   EXPECT_TRUE(bit_equal(conv2d(input, weight), conv2d(input.to_dense(), weight.to_dense())));
+}
+
+TEST(Conv2d, AllowsNoFiltersAndNoChannels) {
+  const std::int64_t images = 2 * image_block(kFloat32) + 1;
+  for (const Shape& shape : {Shape{0, 3, 3, 3}, Shape{4, 0, 3, 3}, Shape{0, 0, 3, 3}}) {
+    for (const MemoryFormat format : {MemoryFormat::Contiguous, MemoryFormat::Blocked}) {
+      Tensor x = Tensor::ones({images, shape[1], 5, 5}).to(format).detach(), w = Tensor::ones(shape);
+      x.requires_grad_();
+      w.requires_grad_();
+      const Tensor y = conv2d(x, w);
+      EXPECT_TRUE(bit_equal(y.contiguous(), Tensor::zeros({images, shape[0], 3, 3}))) << shape << ' ' << format;
+      y.backward(Tensor::ones(y.shape()));
+      EXPECT_TRUE(bit_equal(x.grad().contiguous(), Tensor::zeros(x.shape()))) << shape << ' ' << format;
+      EXPECT_EQ(w.grad().shape(), shape);
+    }
+  }
 }
 
 TEST(Conv2d, IsBitwiseTheSameForAnyNumberOfThreads) {
