@@ -26,6 +26,7 @@ set(COPPICE_INTERNAL_HEADERS
     models/nn/evaluation.h
     ops/candidate_registry.h ops/conv2d_costs.h ops/conv2d_passes.h ops/filter_structure.h ops/functors.h ops/map.h
     ops/functors_activation.h ops/functors_discrete.h ops/functors_math.h ops/functors_wide.h ops/record_elementwise.h
+    ops/reduce_dims.h
     models/convolution_layers.h ops/packed_filters.h ops/rearrange.h ops/resample.h ops/rows.h ops/sparse_structure.h
     ops/regions.h
     sparsity/controller_impl.h sparsity/field.h sparsity/mask_history.h sparsity/nearest.h sparsity/policy_fields.h

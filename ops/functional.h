@@ -22,10 +22,13 @@
 #include <coppice/ops/linear.h>
 #include <coppice/ops/local_correlation.h>
 #include <coppice/ops/logical.h>
+#include <coppice/ops/logsumexp.h>
 #include <coppice/ops/masked.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
+#include <coppice/ops/moments.h>
 #include <coppice/ops/nms.h>
+#include <coppice/ops/norm.h>
 #include <coppice/ops/pad.h>
 #include <coppice/ops/pixel_shuffle.h>
 #include <coppice/ops/pool2d.h>
@@ -37,6 +40,7 @@
 #include <coppice/ops/roi_align.h>
 #include <coppice/ops/roll.h>
 #include <coppice/ops/rounding.h>
+#include <coppice/ops/scan.h>
 #include <coppice/ops/softmax.h>
 #include <coppice/ops/sort.h>
 #include <coppice/ops/split.h>

@@ -4,45 +4,20 @@
 #include <coppice/core/tensor_impl.h>
 #include <coppice/ops/cpu/reduce.h>
 #include <coppice/ops/elementwise.h>
+#include <coppice/ops/gather.h>
+#include <coppice/ops/logical.h>
+#include <coppice/ops/reduce_dims.h>
 
 namespace coppice {
 namespace {
 
+using detail::check_reduce;
+using detail::count_of;
+using detail::expand_back;
+using detail::Reduced;
+using detail::reduced_shape;
+
 bool recording(const Tensor& input) { return detail::needs_record({input}); }
-
-/// The reduced dimensions of a shape, as bits.
-struct Reduced {
-  unsigned bits = 0;
-  bool has(int dim) const { return (bits >> dim & 1U) != 0; }
-};
-
-Reduced check_reduce(const char* op, const Tensor& input, const Dims& dims) {
-  const TensorImpl& impl = detail::require_strided(input, op);
-  COPPICE_CHECK(impl.device.is_cpu(), "[", op, "] has no kernel for ", impl.device, "; got ", impl.shape,
-                "; copy with to(kCpu)");
-  Reduced reduced;
-  for (const std::int64_t dim : dims) {
-    const unsigned bit = 1U << normalize_dim(static_cast<int>(dim), impl.shape.rank(), op);
-    COPPICE_CHECK((reduced.bits & bit) == 0, "[", op, "] names a dimension twice; got dims ", dims, " for ",
-                  impl.shape);
-    reduced.bits |= bit;
-  }
-  if (dims.empty()) reduced.bits = (1U << impl.shape.rank()) - 1;
-  return reduced;
-}
-
-Shape reduced_shape(const Shape& shape, Reduced reduced, bool keepdim) {
-  Dims sizes;
-  for (int i = 0; i < shape.rank(); ++i) {
-    if (!reduced.has(i)) {
-      sizes.push_back(shape[i]);
-    } else if (keepdim) {
-      sizes.push_back(1);
-    }
-  }
-  return Shape(sizes);
-}
-
 /// Reduces each run of neighbouring dimensions at once, the innermost first. The result has shape `shape`.
 Tensor reduce_dims(cpu::ReduceOp op, const Tensor& input, Reduced reduced, const Shape& shape) {
   Tensor current = detail::raw_contiguous(input);
@@ -63,16 +38,6 @@ Tensor reduce_dims(cpu::ReduceOp op, const Tensor& input, Reduced reduced, const
   }
   return detail::make_view(current.impl()->storage, shape, contiguous_strides(shape), current.impl()->offset,
                            current.dtype());
-}
-
-Tensor expand_back(const Tensor& reduced, const Shape& kept, const Shape& shape) {
-  return reduced.reshape(kept).expand(shape);
-}
-
-std::int64_t count_of(const Shape& shape, Reduced reduced) {
-  std::int64_t count = 1;
-  for (int i = 0; i < shape.rank(); ++i) count *= reduced.has(i) ? shape[i] : 1;
-  return count;
 }
 
 Tensor extremum(const char* name, cpu::ReduceOp op, const Tensor& input, const Dims& dims, bool keepdim) {
@@ -136,23 +101,85 @@ Tensor amin(const Tensor& input, const Dims& dims, bool keepdim) {
   return extremum("amin", cpu::ReduceOp::Min, input, dims, keepdim);
 }
 
-Tensor argmax(const Tensor& input, int dim, bool keepdim) {
-  const Reduced reduced = check_reduce("argmax", input, {dim});
+namespace {
+
+Tensor arg_extremum(const char* name, cpu::ReduceOp op, const Tensor& input, int dim, bool keepdim) {
+  const Reduced reduced = check_reduce(name, input, {dim});
   const Shape& shape = input.shape();
-  COPPICE_CHECK(count_of(shape, reduced) > 0, "[argmax] has no value for no elements; got ", shape,
+  COPPICE_CHECK(count_of(shape, reduced) > 0, "[", name, "] has no value for no elements; got ", shape,
                 " reduced along dimension ", dim);
-  cpu::ReduceGeometry geometry{1, 1, 1};
-  const int along = normalize_dim(dim, shape.rank(), "argmax");
-  for (int i = 0; i < shape.rank(); ++i) {
-    (i < along ? geometry.outer : i == along ? geometry.reduced : geometry.inner) *= shape[i];
-  }
   Tensor output = Tensor::empty(reduced_shape(shape, reduced, keepdim), {.dtype = kInt64});
   const Tensor source = detail::raw_contiguous(input);
-  cpu::argmax(input.dtype(), geometry, source.raw_data(), output.data<std::int64_t>());
+  cpu::arg_extremum(op, input.dtype(), detail::geometry_along(shape, normalize_dim(dim, shape.rank(), name)),
+                    source.raw_data(), output.data<std::int64_t>());
   return output;
 }
 
+}  // namespace
+
+Tensor argmax(const Tensor& input, int dim, bool keepdim) {
+  return arg_extremum("argmax", cpu::ReduceOp::Max, input, dim, keepdim);
+}
+Tensor argmin(const Tensor& input, int dim, bool keepdim) {
+  return arg_extremum("argmin", cpu::ReduceOp::Min, input, dim, keepdim);
+}
+
 Tensor argmax(const Tensor& input) { return argmax(input.detach().reshape({-1}), 0); }
+Tensor argmin(const Tensor& input) { return argmin(input.detach().reshape({-1}), 0); }
+
+Tensor max(const Tensor& input) { return extremum("max", cpu::ReduceOp::Max, input, {}, false); }
+Tensor min(const Tensor& input) { return extremum("min", cpu::ReduceOp::Min, input, {}, false); }
+Tensor max(const Tensor& input, const Tensor& other) { return maximum(input, other); }
+Tensor min(const Tensor& input, const Tensor& other) { return minimum(input, other); }
+
+namespace {
+
+Ordered with_place(const char* name, cpu::ReduceOp op, const Tensor& input, int dim, bool keepdim) {
+  const Tensor place = arg_extremum(name, op, input, dim, true);
+  const Shape shape = reduced_shape(input.shape(), check_reduce(name, input, {dim}), keepdim);
+  const bool scalar = input.dim() == 0;
+  const Tensor value =
+      gather(scalar ? input.reshape({1}) : input, scalar ? 0 : dim, scalar ? place.reshape({1}) : place);
+  return {value.reshape(shape), place.reshape(shape)};
+}
+
+}  // namespace
+
+Ordered max(const Tensor& input, int dim, bool keepdim) {
+  return with_place("max", cpu::ReduceOp::Max, input, dim, keepdim);
+}
+Ordered min(const Tensor& input, int dim, bool keepdim) {
+  return with_place("min", cpu::ReduceOp::Min, input, dim, keepdim);
+}
+
+Tensor prod(const Tensor& input) { return prod(input, Dims{}); }
+
+Tensor prod(const Tensor& input, const Dims& dims, bool keepdim) {
+  const Reduced reduced = check_reduce("prod", input, dims);
+  const Tensor factors = is_floating(input.dtype()) ? input : input.to(kInt64);
+  Dims order;
+  for (const bool last : {false, true}) {
+    for (int i = 0; i < input.dim(); ++i) {
+      if (reduced.has(i) == last) order.push_back(i);
+    }
+  }
+  const Shape shape = reduced_shape(input.shape(), reduced, keepdim);
+  std::int64_t count = count_of(input.shape(), reduced);
+  if (count == 0) return Tensor::ones(shape, {.dtype = factors.dtype()});
+  Tensor product = factors.permute(order).reshape({shape.numel(), count});
+  Tensor odd = Tensor::ones({shape.numel(), 1}, {.dtype = factors.dtype()});
+  for (std::int64_t half = count / 2; count > 1; count = half, half = count / 2) {
+    if (count % 2 == 1) odd = odd * product.narrow(1, count - 1, 1);
+    product = product.narrow(1, 0, half) * product.narrow(1, half, half);
+  }
+  return (product * odd).reshape(shape);
+}
+
+Tensor any(const Tensor& input, const Dims& dims, bool keepdim) { return ne(count_nonzero(input, dims, keepdim), 0); }
+
+Tensor all(const Tensor& input, const Dims& dims, bool keepdim) {
+  return logical_not(any(logical_not(input), dims, keepdim));
+}
 
 Tensor count_nonzero(const Tensor& input, const Dims& dims, bool keepdim) { return sum(ne(input, 0), dims, keepdim); }
 

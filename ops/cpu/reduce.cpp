@@ -132,8 +132,8 @@ void reduce_parts(const ReduceKernel& kernel, std::int64_t size, const ReduceGeo
   });
 }
 
-template <class T>
-void argmax_typed(const ReduceGeometry& g, const T* in, std::int64_t* out) {
+template <bool kLargest, class T>
+void arg_typed(const ReduceGeometry& g, const T* in, std::int64_t* out) {
   const std::int64_t grain = parts_of(kGrain, std::max<std::int64_t>(g.reduced, 1));
   parallel_for(0, g.outer * g.inner, grain, [&](std::int64_t first, std::int64_t end) {
     for (std::int64_t i = first; i < end; ++i) {
@@ -141,8 +141,9 @@ void argmax_typed(const ReduceGeometry& g, const T* in, std::int64_t* out) {
       std::int64_t best = 0;
       for (std::int64_t r = 1; r < g.reduced; ++r) {
         const T value = x[r * g.inner];
-        const T largest = x[best * g.inner];
-        if (value > largest || (value != value && largest == largest)) best = r;
+        const T found = x[best * g.inner];
+        const bool beyond = kLargest ? value > found : value < found;
+        if (beyond || (value != value && found == found)) best = r;
       }
       out[i] = best;
     }
@@ -170,8 +171,11 @@ void reduce(ReduceOp op, DType dtype, const ReduceGeometry& geometry, const void
   reduce_parts(kernel, size, left, part, from, static_cast<std::byte*>(out));
 }
 
-void argmax(DType dtype, const ReduceGeometry& geometry, const void* in, std::int64_t* out) {
-  dispatch_dtype(dtype, "argmax", [&]<class T>() { argmax_typed(geometry, static_cast<const T*>(in), out); });
+void arg_extremum(ReduceOp op, DType dtype, const ReduceGeometry& geometry, const void* in, std::int64_t* out) {
+  dispatch_dtype(dtype, op == ReduceOp::Max ? "argmax" : "argmin", [&]<class T>() {
+    const T* const x = static_cast<const T*>(in);
+    op == ReduceOp::Max ? arg_typed<true>(geometry, x, out) : arg_typed<false>(geometry, x, out);
+  });
 }
 
 }  // namespace coppice::cpu

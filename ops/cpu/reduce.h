@@ -16,7 +16,7 @@ struct ReduceGeometry {
 /// Sum takes f32, f64 and i64, the others also i32, u8 and bool; reduced ≥ 1.
 void reduce(ReduceOp op, DType dtype, const ReduceGeometry& geometry, const void* in, void* out);
 
-/// The place along the middle dimension of the first largest element; NaN counts as largest.
-void argmax(DType dtype, const ReduceGeometry& geometry, const void* in, std::int64_t* out);
+/// The place along the middle dimension of the first largest (Max) or smallest (Min) element; NaN comes before any.
+void arg_extremum(ReduceOp op, DType dtype, const ReduceGeometry& geometry, const void* in, std::int64_t* out);
 
 }  // namespace coppice::cpu
