@@ -29,6 +29,7 @@ set(COPPICE_INTERNAL_HEADERS
     ops/reduce_dims.h
     models/convolution_layers.h ops/packed_filters.h ops/rearrange.h ops/resample.h ops/rows.h ops/sparse_structure.h
     ops/regions.h
+    ops/class_targets.h
     sparsity/controller_impl.h sparsity/field.h sparsity/mask_history.h sparsity/nearest.h sparsity/policy_fields.h
     trainers/checkpoint_progress.h trainers/csv.h trainers/measure/ceilings.h trainers/measure/clock.h
     trainers/measure/masks.h trainers/measure/records.h trainers/measure/sampler.h

@@ -23,6 +23,7 @@
 #include <coppice/ops/local_correlation.h>
 #include <coppice/ops/logical.h>
 #include <coppice/ops/logsumexp.h>
+#include <coppice/ops/loss.h>
 #include <coppice/ops/masked.h>
 #include <coppice/ops/matmul.h>
 #include <coppice/ops/memory_format.h>
