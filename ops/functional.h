@@ -19,6 +19,7 @@
 #include <coppice/ops/grid_sample.h>
 #include <coppice/ops/index.h>
 #include <coppice/ops/interpolate.h>
+#include <coppice/ops/layer_norm.h>
 #include <coppice/ops/linear.h>
 #include <coppice/ops/local_correlation.h>
 #include <coppice/ops/logical.h>
