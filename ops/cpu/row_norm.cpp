@@ -5,7 +5,6 @@
 // Work           some 8 operations per element forward, 15 backward.
 // Bound          memory: 2 arrays forward, 3 backward, where a row fits into L2.
 // Deterministic  yes: a row is summed in the order of cpu/fold.h, chunks depend on the geometry alone.
-// Measure        coppice-bench --benchmark_filter=layer_norm
 
 #include <coppice/ops/cpu/row_norm.h>
 
