@@ -175,7 +175,7 @@ void StoredZipWriter::add(std::string_view entry, const void* data, std::size_t 
   directory_ += kDirectoryEntry;
   append(directory_, kVersion, 2);
   directory_ += common;
-  append(directory_, 0, 12);  // no extra field, comment, disk or attributes
+  directory_.append(12, '\0');  // no extra field, comment, disk or attributes
   append(directory_, header, 4);
   directory_ += entry;
   ++entries_;
