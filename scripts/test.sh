@@ -38,7 +38,7 @@ if ((all)); then
   for preset in asan-ubsan tsan; do
     build "$preset"
     step "test $preset"
-    ctest --preset "$preset"
+    ctest --preset "$preset" -j "$jobs"
   done
 fi
 step "test release"
