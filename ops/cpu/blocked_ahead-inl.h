@@ -10,8 +10,8 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <vector>
 
 #include <coppice/ops/cpu/blocked_tile-inl.h>
 
@@ -38,19 +38,19 @@ class Ahead {
   template <class T>
   void begin(const Tile& tile, const T* input, std::int64_t first_channel, std::int64_t count, TilePart row_part,
              TilePart column_part, std::int64_t loops) {
-    runs_.clear();
-    run_ = 0;
+    run_ = runs_count_ = 0;
     line_ = channel_ = 0;
     channels_ = count;
     std::int64_t lines = 0, source = 0;
     step_ = tile.for_source(input, first_channel, row_part, column_part, [&](const char* from, std::int64_t bytes) {
+      if (runs_count_ == runs_.size()) return;
       const auto skew = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(from) % kLine);
-      runs_.push_back({from - skew, divide_up(bytes + skew, kLine)});
-      lines += runs_.back().lines * count;
+      const Run& run = runs_[runs_count_++] = {from - skew, divide_up(bytes + skew, kLine)};
+      lines += run.lines * count;
       source += bytes;
     });
     // Whole rows of the image lie one after the other: the hardware is better at those.
-    if (lines == 0 || (runs_.size() == 1 && source == step_)) runs_.clear();
+    if (lines == 0 || (runs_count_ == 1 && source == step_)) runs_count_ = 0;
     share_ = divide_up(lines, std::max<std::int64_t>(1, loops));  // no loops: a filter without rows
     rest_ = skipped_ = lines == 0 ? 0 : std::max<std::int64_t>(0, loops / lines - 1);
   }
@@ -58,7 +58,7 @@ class Ahead {
   /// The share of a loop of `steps` steps.
   Hint next(std::int64_t steps) {
     const Hint none{.next = reinterpret_cast<const char*>(this)};  // near anyway; null would cost a walk of page tables
-    if (run_ == runs_.size()) return none;
+    if (run_ == runs_count_) return none;
     if (skipped_ > 0) {
       --skipped_;
       return none;
@@ -83,8 +83,8 @@ class Ahead {
     const char* first;
     std::int64_t lines;
   };
-  std::vector<Run> runs_;  // of one channel
-  std::size_t run_ = 0;
+  std::array<Run, 32> runs_;  // of one channel; a tile of more rows than that does without the last ones' hints
+  std::size_t runs_count_ = 0, run_ = 0;
   std::int64_t line_ = 0, channel_ = 0;  // of the next line
   std::int64_t step_ = 0, channels_ = 0;
   std::int64_t share_ = 0;               // lines of a loop
