@@ -3,6 +3,7 @@
 #include <array>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include <coppice/core/mask.h>
 #include <coppice/core/tensor_impl.h>
@@ -47,12 +48,23 @@ Tensor wanted_gradient(const Conv2dProblem& p, const Tensor& gradient) {
   return p.sparse != nullptr ? WeightState::gather(gradient, p.sparse->trainable()) : gradient;
 }
 
+/// The elements of a tensor that may be undefined; in whichever format it is.
+template <class T>
+const T* elements_or_null(const Tensor& tensor) {
+  if (!tensor.defined()) return nullptr;
+  return detail::is_blocked(tensor) ? detail::blocked_data<T>(tensor) : tensor.data<T>();
+}
+
+template <class T>
+cpu::ConvEpilogue<T> epilogue_of(const Conv2dOperands& o) {
+  return {.bias = elements_or_null<T>(o.bias), .residual = elements_or_null<T>(o.residual), .relu = o.relu};
+}
+
 Tensor run_im2col_forward(const Conv2dProblem& p, const Conv2dOperands& o) {
   const Tensor y = Tensor::empty(p.output, {.dtype = p.dtype});
   const Tensor w = dense_weight(p, o);
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
-    cpu::conv2d_forward(geometry_of(p), o.x.data<T>(), w.data<T>(), o.bias.defined() ? o.bias.data<T>() : nullptr,
-                        y.data<T>());
+    cpu::conv2d_forward(geometry_of(p), epilogue_of<T>(o), o.x.data<T>(), w.data<T>(), y.data<T>());
   });
   return y;
 }
@@ -127,11 +139,7 @@ Tensor run_blocked(const Conv2dProblem& p, const Conv2dOperands& o) {
   const PackedFilter& packed = own != nullptr ? *own : *o.packed;
   const Tensor y = detail::empty_blocked(p.output, p.dtype);
   dispatch_floating(p.dtype, "conv2d", [&]<class T>() {
-    const cpu::ConvEpilogue<T> epilogue{
-        .bias = o.bias.defined() ? o.bias.data<T>() : nullptr,
-        .residual = o.residual.defined() ? detail::blocked_data<T>(o.residual) : nullptr,
-        .relu = o.relu};
-    static_cast<const PackedBlocked<T>&>(packed).conv->run(epilogue, detail::blocked_data<T>(o.x),
+    static_cast<const PackedBlocked<T>&>(packed).conv->run(epilogue_of<T>(o), detail::blocked_data<T>(o.x),
                                                            detail::blocked_data<T>(y));
   });
   return y;
@@ -166,8 +174,11 @@ Tensor run_strips(const Conv2dProblem& p, const Conv2dOperands& o) {
     };
     const Buffer<T> x = block_of(packed.pass.input), y = block_of(packed.pass.output);
     cpu::gather_strips(packed.pass.input, o.x.data<T>(), x.data());
-    packed.conv->run({.bias = o.bias.defined() ? o.bias.data<T>() : nullptr}, x.data(), y.data());
-    cpu::scatter_strips(packed.pass.output, y.data(), output.data<T>());
+    cpu::ConvEpilogue<T> in_strips = epilogue_of<T>(o);
+    const T* const residual = std::exchange(in_strips.residual, nullptr);
+    const bool relu_after = residual != nullptr && std::exchange(in_strips.relu, false);
+    packed.conv->run(in_strips, x.data(), y.data());
+    cpu::scatter_strips(packed.pass.output, y.data(), residual, relu_after, output.data<T>());
   });
   return output;
 }
@@ -250,11 +261,11 @@ constexpr Conv2dCandidate blocked_candidate(const char* name, bool (*can_run)(co
 template <ForwardKernel kKernel>
 constexpr Conv2dCandidate strips_candidate(const char* name, bool (*can_run)(const Conv2dProblem&),
                                            double (*cost)(const Conv2dProblem&)) {
-  return {name, can_run, cost, run_strips<kKernel>, false, pack_strips<kKernel>};
+  return {name, can_run, cost, run_strips<kKernel>, true, pack_strips<kKernel>};
 }
 
 constexpr std::array<Conv2dCandidate, 7> kForward = {{
-    {"im2col", is_contiguous, im2col_cost, run_im2col_forward},
+    {"im2col", is_contiguous, im2col_cost, run_im2col_forward, true},
     blocked_candidate<ForwardKernel::Dense>("blocked/dense", is_blocked, dense_cost),
     blocked_candidate<ForwardKernel::Rows>("blocked/rows", takes_blocked_rows, rows_cost),
     blocked_candidate<ForwardKernel::Panels>("blocked/panels", takes_blocked_panels, panels_cost),

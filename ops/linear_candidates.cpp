@@ -19,11 +19,8 @@ Tensor dense_product(const Tensor& x, const Tensor& weight, std::int64_t m, cons
   const std::int64_t n = x.size(0), k = x.size(1);
   const Tensor y = Tensor::empty({n, m}, {.dtype = x.dtype()});
   dispatch_floating(x.dtype(), "linear", [&]<class T>() {
-    if (bias.defined()) {
-      for (std::int64_t i = 0; i < n; ++i) std::copy_n(bias.data<T>(), m, y.data<T>() + i * m);
-    }
-    cpu::gemm(Transpose::No, Transpose::Yes, n, m, k, x.data<T>(), k, weight.data<T>(), k, bias.defined(), y.data<T>(),
-              m);
+    cpu::gemm(Transpose::No, Transpose::Yes, n, m, k, x.data<T>(), k, weight.data<T>(), k, false, y.data<T>(), m,
+              {.column_bias = bias.defined() ? bias.data<T>() : nullptr});
   });
   return y;
 }

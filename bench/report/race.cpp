@@ -60,14 +60,12 @@ std::vector<PeerCommand> commands(int threads, const std::string& venv) {
   return all;
 }
 
-/// A ratio that may as well be a larger share higher or lower is refused.
-constexpr double kWidestInterval = 0.1;
 /// A race is run so often, all rounds counting, until its ratios are sharp.
 constexpr int kMostAttempts = 3;
 
-std::string blur(const measure::Ratio& ratio) {
+std::string blur(const measure::Ratio& ratio, double widest) {
   if (!std::isfinite(ratio.low) || !std::isfinite(ratio.high)) return {};  // too few rounds to say
-  if (ratio.high - ratio.low <= 2.0 * kWidestInterval * ratio.value) return {};
+  if (ratio.high - ratio.low <= 2.0 * widest * ratio.value) return {};
   std::ostringstream text;
   text.precision(3);
   text << "noisy: the ratio may as well be " << ratio.low << " as " << ratio.high;
@@ -85,7 +83,7 @@ bool is_sharp(const Race& race) {
   if (!race.refused.empty()) return false;
   const Race::Runner* const best = best_peer(race);
   return best == nullptr || std::ranges::all_of(race.ours, [&](const std::vector<double>& ours) {
-           return blur(measure::paired_ratio(best->seconds, ours)).empty();
+           return blur(measure::paired_ratio(best->seconds, ours), race.widest).empty();
          });
 }
 
@@ -102,8 +100,8 @@ void add_installed(Row& row, const Race& race, const std::vector<double>& ours) 
 
 }  // namespace
 
-void refuse_blurred(Row& row) {
-  const std::string reason = blur(row.ratio);
+void refuse_blurred(Row& row, double widest) {
+  const std::string reason = blur(row.ratio, widest);
   if (reason.empty()) return;
   row.ours = row.peers = 0.0;
   row.peer.clear();
@@ -160,7 +158,9 @@ Race race(Bench& bench, const std::vector<Ours>& ours, const RaceOptions& option
     // What all of a round suffer alike is in no ratio, and one that suffered alone moves the ratios' interval but
     // hardly their median: the ratios say whether they are sharp enough (row_of).
     const measure::KeptRounds kept = measure::keep_rounds(samples, bench.threads(), kNoBound, kNoBound);
-    result = {.ours = {kept.seconds.begin(), kept.seconds.begin() + std::ssize(ours)}, .refused = kept.refused};
+    result = {.ours = {kept.seconds.begin(), kept.seconds.begin() + std::ssize(ours)},
+              .refused = kept.refused,
+              .widest = options.widest};
     for (std::size_t i = 0; i < peers.size(); ++i) {
       result.peers.push_back({peers[i]->title(), peers[i]->installed(), kept.seconds[ours.size() + i]});
     }
@@ -207,7 +207,7 @@ Row row_of(const std::string& what, const Race& race, std::size_t way, int threa
     row.peer = best->title;
     row.peers = measure::median(best->seconds);
     row.ratio = measure::paired_ratio(best->seconds, ours);
-    refuse_blurred(row);
+    refuse_blurred(row, race.widest);
   }
   if (row.measured()) add_installed(row, race, ours);
   return row;
@@ -222,7 +222,7 @@ Row row_of_limit(const std::string& what, const Race& race, double limit, const 
   row.peer = limits_name;
   row.peers = limit;
   row.ratio = measure::paired_ratio(std::vector<double>(ours.size(), limit), ours);
-  refuse_blurred(row);
+  refuse_blurred(row, race.widest);
   if (row.measured()) add_installed(row, race, ours);
   return row;
 }

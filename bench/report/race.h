@@ -48,6 +48,7 @@ struct RaceOptions {
   int rounds = 9;
   double sample_seconds = 0.01;
   double longest_seconds = 60.0;
+  double widest = 0.1;  ///< a ratio that may as well be a larger share higher or lower is refused
 };
 
 /// Times of all who took part, round by round; rounds that something disturbed are left out.
@@ -60,6 +61,7 @@ struct Race {
   };
   std::vector<Runner> peers{};
   std::string refused{};
+  double widest = 0.1;  ///< as the options say
 };
 
 /// Times our ways and the peers' in turn, on bench.threads() threads.
@@ -73,8 +75,8 @@ struct Goal {
   double floor = 0.0;
 };
 
-/// Takes back what a row says where its ratio may as well be another by more than a tenth.
-void refuse_blurred(Row& row);
+/// Takes back what a row says where its ratio may as well be another by more than that share.
+void refuse_blurred(Row& row, double widest = 0.1);
 
 /// The line that says how our way of that number did beside the best peer.
 Row row_of(const std::string& what, const Race& race, std::size_t way, int threads, Goal goal);

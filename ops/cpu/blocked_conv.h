@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include <coppice/ops/cpu/conv_epilogue.h>
+
 namespace coppice::cpu {
 
 /// A position of the filter: the input pixel it reads for output (0, 0), and its number among the filter's taps.
@@ -63,14 +65,6 @@ struct FilterView {
 /// channel·channel + tap, rows and channels counted within the group.
 struct DenseFilter {
   std::int64_t group, row, channel;
-};
-
-/// What is done to each output as it is finished: + bias[output channel], + residual (as output), then ReLU.
-template <class T>
-struct ConvEpilogue {
-  const T* bias = nullptr;
-  const T* residual = nullptr;
-  bool relu = false;
 };
 
 /// A convolution whose filter lies as the kernel reads it: made once where many calls share filter and geometry. Calls

@@ -5,6 +5,7 @@
 #include <coppice/core/parallel.h>
 #include <coppice/core/storage.h>
 #include <coppice/ops/cpu/gemm.h>
+#include <coppice/ops/cpu/patches.h>
 
 namespace coppice::cpu {
 
@@ -105,27 +106,27 @@ std::int64_t thread_parts(const Conv2dGeometry& g) {
 }  // namespace
 
 template <class T>
-void conv2d_forward(const Conv2dGeometry& g, const T* input, const T* weight, const T* bias, T* output) {
-  const std::int64_t columns_size = g.is_pointwise() ? 0 : g.patch() * g.out_pixels();
-  const std::int64_t parts = thread_parts(g);
-  const Buffer<T> scratch(parts * columns_size);
-  const bool accumulate = bias != nullptr || g.patch() == 0;
-  for_image_parts(g.batch, parts, [&](std::int64_t first, std::int64_t last, std::int64_t part) {
-    T* columns = scratch.data() + part * columns_size;
+void conv2d_forward(const Conv2dGeometry& g, const ConvEpilogue<T>& epilogue, const T* input, const T* weight,
+                    T* output) {
+  for_image_parts(g.batch, thread_parts(g), [&](std::int64_t first, std::int64_t last, std::int64_t) {
     for (std::int64_t image = first; image < last; ++image) {
-      T* out = output + image * g.out_channels * g.out_pixels();
-      if (accumulate) {
-        for (std::int64_t m = 0; m < g.out_channels; ++m) {
-          std::fill_n(out + m * g.out_pixels(), g.out_pixels(), bias ? bias[m] : T{0});
-        }
-      }
-      if (g.patch() == 0) continue;
       for (std::int64_t group = 0; group < g.groups; ++group) {
-        const T* in = input + (image * g.channels + group * g.group_channels()) * g.pixels();
-        if (!g.is_pointwise()) im2col(g, in, columns);
-        gemm(Transpose::No, Transpose::No, g.group_outputs(), g.out_pixels(), g.patch(),
-             weight + group * g.group_outputs() * g.patch(), g.patch(), g.is_pointwise() ? in : columns, g.out_pixels(),
-             accumulate, out + group * g.group_outputs() * g.out_pixels(), g.out_pixels());
+        const T* const in = input + (image * g.channels + group * g.group_channels()) * g.pixels();
+        const std::int64_t channel = group * g.group_outputs();
+        const T* const filter = weight + channel * g.patch();
+        const std::int64_t out = (image * g.out_channels + channel) * g.out_pixels();
+        const GemmEpilogue<T> finish{.row_bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + channel,
+                                     .residual = epilogue.residual == nullptr ? nullptr : epilogue.residual + out,
+                                     .relu = epilogue.relu};
+        if (g.is_pointwise()) {
+          gemm(Transpose::No, Transpose::No, g.group_outputs(), g.out_pixels(), g.patch(), filter, g.patch(), in,
+               g.out_pixels(), false, output + out, g.out_pixels(), finish);
+        } else {
+          gemm_packed<T>(
+              g.group_outputs(), g.out_pixels(), g.patch(), filter, g.patch(),
+              [&](const GemmSlice& slice, T* packed) { pack_patches(g, in, slice, packed); }, false, output + out,
+              g.out_pixels(), finish);
+        }
       }
     }
   });
@@ -189,8 +190,8 @@ void conv2d_weight_gradient(const Conv2dGeometry& g, const T* d_output, const T*
   });
 }
 
-template void conv2d_forward(const Conv2dGeometry&, const float*, const float*, const float*, float*);
-template void conv2d_forward(const Conv2dGeometry&, const double*, const double*, const double*, double*);
+template void conv2d_forward(const Conv2dGeometry&, const ConvEpilogue<float>&, const float*, const float*, float*);
+template void conv2d_forward(const Conv2dGeometry&, const ConvEpilogue<double>&, const double*, const double*, double*);
 template void conv2d_data_gradient(const Conv2dGeometry&, const float*, const float*, float*);
 template void conv2d_data_gradient(const Conv2dGeometry&, const double*, const double*, double*);
 template void conv2d_weight_gradient(const Conv2dGeometry&, const float*, const float*, float*);

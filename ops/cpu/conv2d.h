@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <coppice/ops/cpu/conv_epilogue.h>
+
 namespace coppice::cpu {
 
 /// Sizes of one convolution. Everything is contiguous: input (batch, channels, height, width), weight (out_channels,
@@ -25,18 +27,20 @@ struct Conv2dGeometry {
   }
 };
 
-// Convolution by im2col and gemm, one image and group at a time; f32 and f64.
+// Convolution by matrix products, one image and group at a time; f32 and f64.
 //
-// Mapping        threads take whole images; with fewer images than threads, gemm and im2col split the work inside.
-// Work           2 · batch · out_channels · patch · out_pixels FLOP; a column matrix of patch · out_pixels elements is
-//                written and read once per image and thread.
+// Mapping        threads take whole images; with fewer images than threads, gemm and im2col split the work inside. The
+//                forward product packs its patches from the image; gradients go through a column matrix (im2col).
+// Work           2 · batch · out_channels · patch · out_pixels FLOP; a gradient writes and reads a column matrix of
+//                patch · out_pixels elements once per image and thread.
 // Deterministic  yes: no sum's order depends on the number of threads. The weight gradient adds images within
 //                fixed parts of the batch in order, then the parts in order.
 // Measure        coppice-bench --benchmark_filter=Conv2d
 
-/// output = weight ⋆ input + bias; bias may be null.
+/// output = weight ⋆ input, finished by the epilogue.
 template <class T>
-void conv2d_forward(const Conv2dGeometry& geometry, const T* input, const T* weight, const T* bias, T* output);
+void conv2d_forward(const Conv2dGeometry& geometry, const ConvEpilogue<T>& epilogue, const T* input, const T* weight,
+                    T* output);
 
 template <class T>
 void conv2d_data_gradient(const Conv2dGeometry& geometry, const T* d_output, const T* weight, T* d_input);

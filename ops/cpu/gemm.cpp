@@ -4,7 +4,8 @@
 //              feeds kMaxRows FMAs, one broadcast of A two. B is packed in slices of two vectors (most of L1), A in
 //              blocks of rows (a third of L2). Where one block holds all of m, slices of B are packed just before their
 //              only use and never leave L2; where n is small, A is read from where it lies. A last slice that would be
-//              nearly empty (the 49th column of a 7 × 7 image) is done as dot products.
+//              nearly empty (the 49th column of a 7 × 7 image) is done as dot products. The epilogue takes a tile's
+//              part of C after its last block of k, while it is in L1.
 // Work         2·m·n·k FLOP; packing reads A and B once each per block of the other and writes as much again.
 // Bound        FMA throughput; packing B shows where m is below about 100.
 // Deterministic yes: an element of C is summed in order of k, a block at a time; columns done as dot products are those
@@ -27,6 +28,7 @@
 #include <hwy/highway.h>
 
 #include <coppice/ops/cpu/dot-inl.h>
+#include <coppice/ops/cpu/gemm_epilogue-inl.h>
 #include <coppice/ops/cpu/gemm_pack-inl.h>
 #include <coppice/ops/cpu/gemm_tile-inl.h>
 
@@ -84,33 +86,12 @@ struct TileBlock {
   std::int64_t lda;       ///< where direct
 };
 
-/// C (rows of the block, columns) from packed slices of B. Slices that fit in L1 together are taken tile by tile: then
-/// lines of C are written in longer runs.
-template <class T>
-void multiply_block(const Tiling<T>& tiling, const TileBlock<T>& block, std::int64_t depth, const T* b,
-                    std::int64_t width, bool accumulate, T* c, std::int64_t ldc, std::int64_t columns) {
-  const std::int64_t together =
-      width * std::max(std::int64_t{1}, kSliceBytes / (width * depth * static_cast<std::int64_t>(sizeof(T))));
-  for (std::int64_t group = 0; group < columns; group += together) {
-    const std::int64_t end = std::min(group + together, columns);
-    const T* a = block.a;
-    T* row = c;
-    for (std::int64_t tile = block.first; tile < block.last; ++tile) {
-      const TileKernel<T> kernel = tiling.kernel(tile);
-      for (std::int64_t j = group; j < end; j += width) {
-        kernel(depth, a, block.lda, b + j * depth, accumulate, row + j, ldc, std::min(end - j, width));
-      }
-      a += tiling.height(tile) * block.row_step;
-      row += tiling.height(tile) * ldc;
-    }
-  }
-}
-
 /// A block of the summed dimension.
 struct DepthBlock {
   std::int64_t start;
   std::int64_t depth;
   bool accumulate;
+  bool finish;  ///< the epilogue follows
 };
 
 /// The loops around the tiles.
@@ -118,12 +99,13 @@ template <class T>
 class Product {
  public:
   Product(std::int64_t m, std::int64_t n, std::int64_t k, const LeftOperand<T>& left, GemmPack<T> pack_b, T* c,
-          std::int64_t ldc)
+          std::int64_t ldc, const GemmEpilogue<T>& epilogue)
       : k_(k),
         left_(left),
         pack_b_(pack_b),
         c_(c),
         ldc_(ldc),
+        epilogue_(epilogue),
         tiling_(m, left.direct != nullptr ? Rows::Direct : Rows::Packed) {
     // Shared out evenly, so that the last block is nearly full.
     max_depth_ = divide_up(k, divide_up(k, kSliceBytes / (kWidth * kSize)));
@@ -140,7 +122,8 @@ class Product {
     for (std::int64_t column = 0; column < body_; column += single ? body_ : kMaxColumns) {
       const std::int64_t columns = single ? body_ : std::min(body_ - column, kMaxColumns);
       for (std::int64_t start = 0; start < k_; start += max_depth_) {
-        const DepthBlock block{start, std::min(k_ - start, max_depth_), accumulate || start > 0};
+        const DepthBlock block{start, std::min(k_ - start, max_depth_), accumulate || start > 0,
+                               !epilogue_.is_empty() && start + max_depth_ >= k_};
         single ? multiply_single(block) : multiply_columns(block, column, columns);
       }
     }
@@ -173,11 +156,38 @@ class Product {
     return packed;
   }
 
-  void multiply_tail(const TileBlock<T>& block, const DepthBlock& at, const T* packed_tail, T* c) const {
-    const std::int64_t rows = tiling_.first_row(block.last) - tiling_.first_row(block.first);
-    for (std::int64_t j = 0; j < tail_; ++j) {
-      dot_lines(0, rows, at.depth, block.a, block.lda, packed_tail + j * at.depth, at.accumulate, c + body_ + j, ldc_);
+  /// C (rows of the block, columns) from packed slices of B. Slices that fit in L1 together are taken tile by tile:
+  /// then lines of C are written in longer runs.
+  void multiply_block(const TileBlock<T>& block, const DepthBlock& at, const T* b, std::int64_t column,
+                      std::int64_t columns) const {
+    const std::int64_t together = kWidth * std::max(std::int64_t{1}, kSliceBytes / (kWidth * at.depth * kSize));
+    for (std::int64_t group = 0; group < columns; group += together) {
+      const std::int64_t end = std::min(group + together, columns);
+      const T* a = block.a;
+      T* row = c_ + tiling_.first_row(block.first) * ldc_ + column;
+      for (std::int64_t tile = block.first; tile < block.last; ++tile) {
+        const TileKernel<T> kernel = tiling_.kernel(tile);
+        const std::int64_t height = tiling_.height(tile);
+        for (std::int64_t j = group; j < end; j += kWidth) {
+          kernel(at.depth, a, block.lda, b + j * at.depth, at.accumulate, row + j, ldc_, std::min(end - j, kWidth));
+        }
+        if (at.finish) {
+          finish_product(epilogue_, tiling_.first_row(tile), column + group, height, end - group, c_, ldc_);
+        }
+        a += height * block.row_step;
+        row += height * ldc_;
+      }
     }
+  }
+
+  void multiply_tail(const TileBlock<T>& block, const DepthBlock& at, const T* packed_tail) const {
+    const std::int64_t first = tiling_.first_row(block.first);
+    const std::int64_t rows = tiling_.first_row(block.last) - first;
+    T* const c = c_ + first * ldc_ + body_;
+    for (std::int64_t j = 0; j < tail_; ++j) {
+      dot_lines(0, rows, at.depth, block.a, block.lda, packed_tail + j * at.depth, at.accumulate, c + j, ldc_);
+    }
+    if (at.finish) finish_product(epilogue_, first, body_, rows, tail_, c_, ldc_);
   }
 
   /// All of C; every thread packs B for itself, a few slices at a time.
@@ -198,11 +208,10 @@ class Product {
                      const std::int64_t column = s * kWidth;
                      const std::int64_t columns = std::min(std::min(s + at_once, last) * kWidth, body_) - column;
                      pack_b_({column, columns, at.start, at.depth, kWidth}, packed_b.data());
-                     multiply_block(tiling_, block, at.depth, packed_b.data(), kWidth, at.accumulate, c_ + column, ldc_,
-                                    columns);
+                     multiply_block(block, at, packed_b.data(), column, columns);
                    }
                  });
-    multiply_tail(block, at, pack_tail(at).data(), c_);
+    multiply_tail(block, at, pack_tail(at).data());
   }
 
   /// Some columns of C: B is packed once for all blocks of rows.
@@ -231,10 +240,8 @@ class Product {
         const std::int64_t last_line = std::min(slices * (part + 1) / parts * kWidth, columns);
         pack_tiles(first_tile, last_tile, at, packed_a.data());
         const TileBlock<T> block = tile_block(first_tile, last_tile, at, packed_a.data());
-        T* const c = c_ + tiling_.first_row(first_tile) * ldc_;
-        multiply_block(tiling_, block, at.depth, packed_b.data() + first_line * at.depth, kWidth, at.accumulate,
-                       c + column + first_line, ldc_, last_line - first_line);
-        if (with_tail && part == parts - 1) multiply_tail(block, at, packed_tail.data(), c);
+        multiply_block(block, at, packed_b.data() + first_line * at.depth, column + first_line, last_line - first_line);
+        if (with_tail && part == parts - 1) multiply_tail(block, at, packed_tail.data());
       }
     });
   }
@@ -244,6 +251,7 @@ class Product {
   GemmPack<T> pack_b_;
   T* c_;
   std::int64_t ldc_;
+  const GemmEpilogue<T>& epilogue_;
   Tiling<T> tiling_;
   std::int64_t max_depth_;
   std::int64_t block_tiles_;
@@ -253,7 +261,8 @@ class Product {
 
 template <class T>
 void multiply_plain(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-                    std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc) {
+                    std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc,
+                    const GemmEpilogue<T>& epilogue) {
   const auto pack_a = [=](const GemmSlice& slice, T* packed) {
     transpose_a ? pack_rows(a, lda, slice, packed) : pack_interleaved(a, lda, slice, packed);
   };
@@ -261,26 +270,41 @@ void multiply_plain(bool transpose_a, bool transpose_b, std::int64_t m, std::int
     transpose_b ? pack_interleaved(b, ldb, slice, packed) : pack_rows(b, ldb, slice, packed);
   };
   const bool direct = !transpose_a && n <= kDirectColumns;
-  Product<T>(m, n, k, {pack_a, direct ? a : nullptr, lda}, pack_b, c, ldc).run(accumulate);
+  Product<T>(m, n, k, {pack_a, direct ? a : nullptr, lda}, pack_b, c, ldc, epilogue).run(accumulate);
 }
 
-void multiply_f32(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<float> pack_a, GemmPack<float> pack_b,
-                  bool accumulate, float* c, std::int64_t ldc) {
-  Product<float>(m, n, k, {pack_a}, pack_b, c, ldc).run(accumulate);
+template <class T>
+void multiply_packed(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda, GemmPack<T> pack_b,
+                     bool accumulate, T* c, std::int64_t ldc, const GemmEpilogue<T>& epilogue) {
+  const auto pack_a = [=](const GemmSlice& slice, T* packed) { pack_interleaved(a, lda, slice, packed); };
+  Product<T>(m, n, k, {pack_a, n <= kDirectColumns ? a : nullptr, lda}, pack_b, c, ldc, epilogue).run(accumulate);
 }
-void multiply_f64(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<double> pack_a, GemmPack<double> pack_b,
-                  bool accumulate, double* c, std::int64_t ldc) {
-  Product<double>(m, n, k, {pack_a}, pack_b, c, ldc).run(accumulate);
+
+void multiply_f32(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
+                  GemmPack<float> pack_b, bool accumulate, float* c, std::int64_t ldc,
+                  const GemmEpilogue<float>& epilogue) {
+  multiply_packed(m, n, k, a, lda, pack_b, accumulate, c, ldc, epilogue);
 }
 void multiply_plain_f32(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
                         const float* a, std::int64_t lda, const float* b, std::int64_t ldb, bool accumulate, float* c,
-                        std::int64_t ldc) {
-  multiply_plain(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+                        std::int64_t ldc, const GemmEpilogue<float>& epilogue) {
+  multiply_plain(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, epilogue);
+}
+void finish_f32(const GemmEpilogue<float>& epilogue, std::int64_t m, std::int64_t n, float* c, std::int64_t ldc) {
+  if (!epilogue.is_empty()) finish_product<float>(epilogue, 0, 0, m, n, c, ldc);
+}
+void multiply_f64(std::int64_t m, std::int64_t n, std::int64_t k, const double* a, std::int64_t lda,
+                  GemmPack<double> pack_b, bool accumulate, double* c, std::int64_t ldc,
+                  const GemmEpilogue<double>& epilogue) {
+  multiply_packed(m, n, k, a, lda, pack_b, accumulate, c, ldc, epilogue);
 }
 void multiply_plain_f64(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
                         const double* a, std::int64_t lda, const double* b, std::int64_t ldb, bool accumulate,
-                        double* c, std::int64_t ldc) {
-  multiply_plain(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+                        double* c, std::int64_t ldc, const GemmEpilogue<double>& epilogue) {
+  multiply_plain(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, epilogue);
+}
+void finish_f64(const GemmEpilogue<double>& epilogue, std::int64_t m, std::int64_t n, double* c, std::int64_t ldc) {
+  if (!epilogue.is_empty()) finish_product<double>(epilogue, 0, 0, m, n, c, ldc);
 }
 
 }  // namespace coppice::cpu::HWY_NAMESPACE
@@ -293,18 +317,32 @@ HWY_EXPORT(multiply_f32);
 HWY_EXPORT(multiply_f64);
 HWY_EXPORT(multiply_plain_f32);
 HWY_EXPORT(multiply_plain_f64);
+HWY_EXPORT(finish_f32);
+HWY_EXPORT(finish_f64);
 
 namespace {
 
 constexpr std::int64_t kThin = 3;
 
+/// The epilogue of a product that no tile's loop finishes.
+template <class T>
+void finish(const GemmEpilogue<T>& epilogue, std::int64_t m, std::int64_t n, T* c, std::int64_t ldc) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    HWY_DYNAMIC_DISPATCH(finish_f32)(epilogue, m, n, c, ldc);
+  } else {
+    HWY_DYNAMIC_DISPATCH(finish_f64)(epilogue, m, n, c, ldc);
+  }
+}
+
 /// The products that have no terms, and those that have no elements.
 template <class T>
-bool is_trivial(std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate, T* c, std::int64_t ldc) {
+bool is_trivial(std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate, T* c, std::int64_t ldc,
+                const GemmEpilogue<T>& epilogue) {
   if (m > 0 && n > 0 && k > 0) return false;
   if (!accumulate) {
     for (std::int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T(0));
   }
+  finish(epilogue, m, n, c, ldc);
   return true;
 }
 
@@ -312,8 +350,9 @@ bool is_trivial(std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate,
 
 template <class T>
 void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-          std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc) {
-  if (is_trivial(m, n, k, accumulate, c, ldc)) return;
+          std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc,
+          const GemmEpilogue<T>& epilogue) {
+  if (is_trivial(m, n, k, accumulate, c, ldc, epilogue)) return;
   const bool flip_a = transpose_a == Transpose::Yes;
   const bool flip_b = transpose_b == Transpose::Yes;
   // Packing a matrix pays from a few lines of the other operand on.
@@ -321,37 +360,37 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
     for (std::int64_t i = 0; i < m; ++i) {
       gemv(n, k, b, ldb, flip_b, flip_a ? a + i : a + i * lda, flip_a ? lda : 1, accumulate, c + i * ldc, 1);
     }
-    return;
+    return finish(epilogue, m, n, c, ldc);
   }
   if (n <= kThin) {
     for (std::int64_t j = 0; j < n; ++j) {
       gemv(m, k, a, lda, !flip_a, flip_b ? b + j * ldb : b + j, flip_b ? 1 : ldb, accumulate, c + j, ldc);
     }
-    return;
+    return finish(epilogue, m, n, c, ldc);
   }
   if constexpr (sizeof(T) == sizeof(float)) {
-    HWY_DYNAMIC_DISPATCH(multiply_plain_f32)(flip_a, flip_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+    HWY_DYNAMIC_DISPATCH(multiply_plain_f32)(flip_a, flip_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, epilogue);
   } else {
-    HWY_DYNAMIC_DISPATCH(multiply_plain_f64)(flip_a, flip_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+    HWY_DYNAMIC_DISPATCH(multiply_plain_f64)(flip_a, flip_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, epilogue);
   }
 }
 
 template <class T>
-void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a, GemmPack<T> pack_b,
-                 bool accumulate, T* c, std::int64_t ldc) {
-  if (is_trivial(m, n, k, accumulate, c, ldc)) return;
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda, GemmPack<T> pack_b,
+                 bool accumulate, T* c, std::int64_t ldc, const GemmEpilogue<T>& epilogue) {
+  if (is_trivial(m, n, k, accumulate, c, ldc, epilogue)) return;
   if constexpr (sizeof(T) == sizeof(float)) {
-    HWY_DYNAMIC_DISPATCH(multiply_f32)(m, n, k, pack_a, pack_b, accumulate, c, ldc);
+    HWY_DYNAMIC_DISPATCH(multiply_f32)(m, n, k, a, lda, pack_b, accumulate, c, ldc, epilogue);
   } else {
-    HWY_DYNAMIC_DISPATCH(multiply_f64)(m, n, k, pack_a, pack_b, accumulate, c, ldc);
+    HWY_DYNAMIC_DISPATCH(multiply_f64)(m, n, k, a, lda, pack_b, accumulate, c, ldc, epilogue);
   }
 }
 
-#define COPPICE_INSTANTIATE_GEMM(T)                                                                             \
-  template void gemm<T>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, \
-                        const T*, std::int64_t, bool, T*, std::int64_t);                                        \
-  template void gemm_packed<T>(std::int64_t, std::int64_t, std::int64_t, GemmPack<T>, GemmPack<T>, bool, T*,    \
-                               std::int64_t);
+#define COPPICE_INSTANTIATE_GEMM(T)                                                                                 \
+  template void gemm<T>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t,     \
+                        const T*, std::int64_t, bool, T*, std::int64_t, const GemmEpilogue<T>&);                    \
+  template void gemm_packed<T>(std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, GemmPack<T>, bool, \
+                               T*, std::int64_t, const GemmEpilogue<T>&);
 COPPICE_INSTANTIATE_GEMM(float)
 COPPICE_INSTANTIATE_GEMM(double)
 #undef COPPICE_INSTANTIATE_GEMM

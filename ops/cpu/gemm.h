@@ -8,13 +8,26 @@ namespace coppice::cpu {
 
 enum class Transpose : bool { No, Yes };
 
+/// What is done to each element of C once its sum is complete: + row_bias[row], + column_bias[column], + residual
+/// (laid out as C), then ReLU (NaN stays).
+template <class T>
+struct GemmEpilogue {
+  const T* row_bias = nullptr;
+  const T* column_bias = nullptr;
+  const T* residual = nullptr;
+  bool relu = false;
+
+  bool is_empty() const { return row_bias == nullptr && column_bias == nullptr && residual == nullptr && !relu; }
+};
+
 /// C (m, n) = op(A) (m, k) · op(B) (k, n), plus C if `accumulate`. Row-major, leading dimensions in elements.
 ///
 /// f32 and f64. Runs under parallel_for; the order in which an element of C is summed depends on the sizes and the
 /// element's place alone, so the result is bitwise independent of the number of threads.
 template <class T>
 void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-          std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc);
+          std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc,
+          const GemmEpilogue<T>& epilogue = {});
 
 /// A part of an operand that the micro-kernel reads: `count` of its lines (rows of A, columns of B) from `first`, at
 /// `depth` positions of the summed dimension from `start`.
@@ -31,9 +44,9 @@ struct GemmSlice {
 template <class T>
 using GemmPack = FunctionRef<void(const GemmSlice& slice, T* packed)>;
 
-/// As gemm, for operands that only their packing functions can read (a convolution's patches, say).
+/// As gemm, for a right operand that only its packing function can read (a convolution's patches, say).
 template <class T>
-void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, GemmPack<T> pack_a, GemmPack<T> pack_b,
-                 bool accumulate, T* c, std::int64_t ldc);
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda, GemmPack<T> pack_b,
+                 bool accumulate, T* c, std::int64_t ldc, const GemmEpilogue<T>& epilogue = {});
 
 }  // namespace coppice::cpu

@@ -23,8 +23,8 @@ struct Strips {
 template <class T>
 void gather_strips(const Strips& strips, const T* images, T* block);
 
-/// Writes the strips' pixels inside the image.
+/// Writes the strips' pixels inside the image, each + residual (laid out as images; may be null), then ReLU if wanted.
 template <class T>
-void scatter_strips(const Strips& strips, const T* block, T* images);
+void scatter_strips(const Strips& strips, const T* block, const T* residual, bool relu, T* images);
 
 }  // namespace coppice::cpu

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -176,19 +177,80 @@ auto packing(Element element) {
   };
 }
 
-TEST(Gemm, PackedOperandsAreReadThroughTheirFunctionsOnly) {
-  const auto left = [](std::int64_t i, std::int64_t p) { return (i + p) % 7 - 3; };
+TEST(Gemm, APackedOperandIsReadThroughItsFunctionOnly) {
   const auto right = [](std::int64_t j, std::int64_t p) { return (j - p) % 5; };
   for (const auto& [m, n, k] : {GemmCase{9, 37, 300}, GemmCase{150, 49, 400}, GemmCase{300, 500, 30}}) {
+    Matrix<double> a(m, k, 1);
+    std::int64_t next = 0;
+    a.fill([&] { return next++ % 7 - 3; });
     std::vector<double> c(static_cast<std::size_t>(m * n));
-    cpu::gemm_packed<double>(m, n, k, packing(left), packing(right), false, c.data(), n);
+    cpu::gemm_packed<double>(m, n, k, a.elements.data(), a.stride, packing(right), false, c.data(), n);
     for (std::int64_t i = 0; i < m; ++i) {
       for (std::int64_t j = 0; j < n; ++j) {
-        std::int64_t sum = 0;
-        for (std::int64_t p = 0; p < k; ++p) sum += left(i, p) * right(j, p);
-        ASSERT_EQ(c[static_cast<std::size_t>(i * n + j)], static_cast<double>(sum)) << i << ' ' << j;
+        double sum = 0;
+        for (std::int64_t p = 0; p < k; ++p) sum += a.at(i, p) * static_cast<double>(right(j, p));
+        ASSERT_EQ(c[static_cast<std::size_t>(i * n + j)], sum) << i << ' ' << j;
       }
     }
+  }
+}
+
+template <class T>
+void expect_exact_epilogues() {
+  std::mt19937 random(11);
+  std::uniform_int_distribution<int> integer(-3, 3);
+  const auto draw = [&] { return integer(random); };
+  std::vector<GemmCase> sizes = cases::gemm_edges();
+  sizes.push_back({40, 450, 600});  // several blocks of k
+  sizes.push_back({20, 49, 500});   // a column done as dot products
+  for (const GemmCase& size : sizes) {
+    for (int wanted = 0; wanted < 16; ++wanted) {
+      Product<T> product(size, Transpose::No, Transpose::No);
+      product.a.fill(draw);
+      product.b.fill(draw);
+      Matrix<T> expected = product.c;
+      product.run(false);
+      Matrix<T> residual(size.m, size.n, 5), row_bias(1, size.m, 0), column_bias(1, size.n, 0);
+      residual.fill(draw);
+      row_bias.fill(draw);
+      column_bias.fill(draw);
+      const cpu::GemmEpilogue<T> epilogue{.row_bias = (wanted & 1) != 0 ? row_bias.elements.data() : nullptr,
+                                          .column_bias = (wanted & 2) != 0 ? column_bias.elements.data() : nullptr,
+                                          .residual = (wanted & 4) != 0 ? residual.elements.data() : nullptr,
+                                          .relu = (wanted & 8) != 0};
+      for (std::int64_t i = 0; i < size.m; ++i) {
+        for (std::int64_t j = 0; j < size.n; ++j) {
+          T value = product.c.at(i, j);
+          if (epilogue.row_bias != nullptr) value += row_bias.at(0, i);
+          if (epilogue.column_bias != nullptr) value += column_bias.at(0, j);
+          if (epilogue.residual != nullptr) value += residual.at(i, j);
+          expected.elements[static_cast<std::size_t>(i * expected.stride + j)] =
+              epilogue.relu ? std::max(value, T(0)) : value;
+        }
+      }
+      cpu::gemm(product.ta, product.tb, size.m, size.n, size.k, product.a.elements.data(), product.a.stride,
+                product.b.elements.data(), product.b.stride, false, product.c.elements.data(), product.c.stride,
+                epilogue);
+      EXPECT_EQ(product.c.elements, expected.elements) << size << " epilogue " << wanted;
+    }
+  }
+}
+
+TEST(Gemm, EpiloguesAreExactOnSmallIntegersOnEveryInstructionSet) {
+  cases::for_each_simd_target([](const char* target) {
+    SCOPED_TRACE(target);
+    expect_exact_epilogues<float>();
+    expect_exact_epilogues<double>();
+  });
+}
+
+TEST(Gemm, AReluLeavesNan) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::int64_t n : {1, 5, 40}) {
+    std::vector<float> b(static_cast<std::size_t>(n), nan), c(4 * static_cast<std::size_t>(n));
+    const std::vector<float> a(4, 1.0f);
+    cpu::gemm(Transpose::No, Transpose::No, 4, n, 1, a.data(), 1, b.data(), n, false, c.data(), n, {.relu = true});
+    for (const float value : c) EXPECT_TRUE(std::isnan(value)) << n;
   }
 }
 
