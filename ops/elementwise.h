@@ -39,6 +39,7 @@ COPPICE_API Tensor neg(const Tensor& input);
 COPPICE_API Tensor abs(const Tensor& input);
 /// -1, 0 or 1; its gradient is 0 and not recorded.
 COPPICE_API Tensor sign(const Tensor& input);
+/// In float32 within 1 ulp.
 COPPICE_API Tensor exp(const Tensor& input);
 COPPICE_API Tensor log(const Tensor& input);
 COPPICE_API Tensor sqrt(const Tensor& input);

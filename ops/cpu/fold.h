@@ -37,6 +37,13 @@ struct LoadShifted {
   T offset;
   [[gnu::always_inline]] T operator()(std::int64_t i) const { return x[i] - offset; }
 };
+/// x[i] · y[i]
+template <class T>
+struct LoadProduct {
+  const T* x;
+  const T* y;
+  [[gnu::always_inline]] T operator()(std::int64_t i) const { return x[i] * y[i]; }
+};
 /// exp(x[i] − offset)
 template <class T>
 struct LoadExp {

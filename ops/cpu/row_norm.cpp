@@ -35,13 +35,6 @@ struct LoadSquare {
     return d * d;
   }
 };
-/// g[i] · w[i]
-template <class T>
-struct LoadProduct {
-  const T* g;
-  const T* w;
-  [[gnu::always_inline]] T operator()(std::int64_t i) const { return g[i] * w[i]; }
-};
 /// g[i] · (x[i] − offset)
 template <class T>
 struct LoadMoment {

@@ -13,6 +13,10 @@ struct RowGeometry {
 
 void softmax(DType dtype, RowGeometry geometry, const void* in, void* out);
 void log_softmax(DType dtype, RowGeometry geometry, const void* in, void* out);
+/// d_input = y · (d_output − Σ y · d_output), row by row, of y = softmax(x).
+void softmax_backward(DType dtype, RowGeometry geometry, const void* d_output, const void* output, void* d_input);
+/// d_input = d_output − e^y · Σ d_output, row by row, of y = log_softmax(x).
+void log_softmax_backward(DType dtype, RowGeometry geometry, const void* d_output, const void* output, void* d_input);
 
 /// losses[r] = −Σ_j q(r, j) · log_softmax(logits)(r, j), with q = (1 − smoothing) · onehot(target) + smoothing /
 /// columns.

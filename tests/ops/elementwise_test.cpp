@@ -154,6 +154,16 @@ TEST(Elementwise, ExpOfManyHasTheBitsOfExpOfOne) {
     EXPECT_EQ(many.data<float>()[i], exp(Tensor::of({values[i]})).item<float>()) << values[i];
   }
   EXPECT_TRUE(std::isnan(exp(Tensor::full({100}, kNan)).data<float>()[0]));
+  // Alone among ordinary numbers, at every place of a group of vectors.
+  for (const double odd : {kNan, kInf, -kInf, 200.0, -200.0, 87.5, -87.5}) {
+    for (std::int64_t at = 0; at < 70; ++at) {
+      std::vector<float> row(70, 0.25F);
+      row[static_cast<std::size_t>(at)] = static_cast<float>(odd);
+      const Tensor result = exp(Tensor::of(row));
+      EXPECT_TRUE(bit_equal(result.narrow(0, at, 1), exp(Tensor::full({1}, odd)))) << odd << ' ' << at;
+      EXPECT_EQ(result.data<float>()[(at + 1) % 70], std::exp(0.25F)) << odd << ' ' << at;
+    }
+  }
 }
 
 TEST(Elementwise, SpecialValues) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <coppice/autograd/engine.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/reduce.h>
 #include <coppice/ops/softmax.h>
@@ -71,11 +72,51 @@ TEST(Softmax, IsTheSameForAnyNumberOfThreads) {
   testing::expect_same_for_any_threads([&] { return log_softmax(x, 0); });
 }
 
+TEST(Softmax, GradientsInF32MatchTheDefinition) {
+  for (const std::int64_t columns : {1, 7, 64, 65, 1000, 2100}) {
+    const Tensor x = normal({3, columns}, 11) * 3, d_y = normal({3, columns}, 12);
+    const Tensor leaf_x = x.detach().requires_grad_();
+    const Tensor by_softmax = grad({softmax(leaf_x)}, {leaf_x}, {d_y})[0];
+    const Tensor by_log = grad({log_softmax(leaf_x)}, {leaf_x}, {d_y})[0];
+    for (std::int64_t r = 0; r < 3; ++r) {
+      const std::vector<double> y = naive_softmax(x.select(0, r).to_vector<double>());
+      const std::vector<double> d = d_y.select(0, r).to_vector<double>();
+      double dot = 0, total = 0;
+      for (std::size_t i = 0; i < y.size(); ++i) dot += y[i] * d[i], total += d[i];
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const auto at = r * columns + static_cast<std::int64_t>(i);
+        EXPECT_NEAR(by_softmax.data<float>()[at], y[i] * (d[i] - dot), 5e-6) << columns;
+        EXPECT_NEAR(by_log.data<float>()[at], d[i] - y[i] * total, 2e-5) << columns;
+      }
+    }
+  }
+}
+
+/// More than the caches hold, which is written past them; rows begin at all remainders of a vector.
+TEST(Softmax, LargeMatricesHaveTheBitsOfTheirRows) {
+  const std::int64_t rows = 8401, columns = 1003;
+  const Tensor x = normal({rows, columns}, 5), d_y = normal({rows, columns}, 6);
+  for (const auto op : {softmax, log_softmax}) {
+    const auto both = [&](const Tensor& input, const Tensor& gradient) {
+      const Tensor leaf_x = input.contiguous().detach().requires_grad_();
+      const Tensor y = op(leaf_x, -1);
+      return std::pair(y.detach(), grad({y}, {leaf_x}, {gradient.contiguous()})[0]);
+    };
+    const auto [y, d_x] = both(x, d_y);
+    for (const std::int64_t first : {0, 1, 5, 4000, 8394}) {
+      const auto [part, d_part] = both(x.narrow(0, first, 7), d_y.narrow(0, first, 7));
+      EXPECT_TRUE(bit_equal(y.narrow(0, first, 7).contiguous(), part)) << first;
+      EXPECT_TRUE(bit_equal(d_x.narrow(0, first, 7).contiguous(), d_part)) << first;
+    }
+  }
+}
+
 TEST(Softmax, GradientsOfFirstAndSecondOrder) {
   const Tensor x = leaf({3, 5}, 4);
   testing::check_gradients([](auto& v) { return softmax(v[0]); }, {x});
   testing::check_gradients([](auto& v) { return softmax(v[0], 0); }, {x});
   testing::check_gradients([](auto& v) { return log_softmax(v[0]) * v[0]; }, {x});
+  testing::check_gradients([](auto& v) { return log_softmax(v[0], 0); }, {x});
 }
 
 TEST(Softmax, ErrorsNameShapes) {
