@@ -63,18 +63,26 @@ void for_all_rows(std::int64_t n, std::int64_t channels, const Pool2dGeometry& g
   });
 }
 
-/// The same, after `d_input` of the block was set to 0; threads take whole blocks.
+/// The same, after the rows of `d_input` that a window reaches were set to 0: all of them in the end, each while it is
+/// near. Threads take whole blocks.
 template <class T, class Visit>
 void for_all_gradients(std::int64_t n, std::int64_t channels, const Pool2dGeometry& g, T* d_input, Visit visit) {
   const PixelPlace in = input_place<T>(g, channels);
   parallel_for(0, blocks_of<T>(n), 1, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
     for (std::int64_t block = first; block < last; ++block) {
-      std::fill(d_input + in(block, 0, 0, 0), d_input + in(block + 1, 0, 0, 0), T(0));
+      std::int64_t cleared = 0;
+      const auto clear_until = [&](std::int64_t row) {
+        if (row <= cleared) return;
+        std::fill(d_input + in(block, cleared, 0, 0), d_input + in(block, row, 0, 0), T(0));
+        cleared = row;
+      };
       for (std::int64_t y = 0; y < g.out_h(); ++y) {
+        clear_until(g.rows[y].last);
         for_row<T>(block, y, channels, g,
                    [&](std::int64_t from, std::int64_t c, const PoolWindow& rows, const PoolWindow& columns)
                        HWY_ATTR { visit(block, from, c, rows, columns); });
       }
+      clear_until(g.height);
     }
   });
 }

@@ -55,29 +55,101 @@ HWY_INLINE hn::Vec<Places<T>> load_places(const Index* where) {
   }
 }
 
+/// Where the maxima of one row of a channel come from.
+template <class T, class Index>
+struct MaximaOfRow {
+  const Pool2dGeometry& g;
+  const PixelPlace& in;
+  std::int64_t block, channel;
+  const PoolWindow& rows;
+  const T* input;
+  T* output;     ///< of the row
+  Index* where;  ///< likewise
+
+  /// The outputs [first, last) of the row.
+  HWY_INLINE void take_each(std::int64_t first, std::int64_t last) const {
+    const hn::ScalableTag<T> d;
+    const Places<T> di;
+    using Wide = hn::TFromD<Places<T>>;
+    for (std::int64_t x = first; x < last; ++x) {
+      const PoolWindow& columns = g.columns[x];
+      // −∞ everywhere leaves the first element of the window that lies inside the image.
+      auto best = hn::Set(d, -std::numeric_limits<T>::infinity());
+      auto at = hn::Set(di, static_cast<Wide>(first_inside(g, rows, columns)));
+      for_window(in, block, channel, g, rows, columns, [&](std::int64_t from, std::int64_t number) HWY_ATTR {
+        const auto value = hn::Load(d, input + from);
+        const auto better = hn::Or(hn::Gt(value, best), hn::AndNot(hn::IsNaN(best), hn::IsNaN(value)));
+        best = hn::IfThenElse(better, value, best);
+        at = hn::IfThenElse(hn::RebindMask(di, better), hn::Set(di, static_cast<Wide>(number)), at);
+      });
+      hn::Store(best, d, output + x * in.lanes);
+      store_places<T>(at, where + x * in.lanes);
+    }
+  }
+
+  /// The same of windows kWidth wide that have all their columns inside the image, if no NaN is among them.
+  template <std::size_t kWidth>
+  HWY_INLINE bool take_whole(std::int64_t first, std::int64_t last) const {
+    const hn::ScalableTag<T> d;
+    const Places<T> di;
+    using Wide = hn::TFromD<Places<T>>;
+    const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+    const auto one = hn::Set(di, Wide{1});
+    const auto before = hn::Set(di, static_cast<Wide>(outside(rows, g.step_h) * g.kernel_w - 1));
+    const std::int64_t row_step = g.step_h * in.channels * in.width * in.lanes, column_step = g.step_w * in.lanes;
+    const T* const top = input + in(block, rows.first, channel, 0);
+    auto suspect = hn::IsNaN(lowest);
+    for (std::int64_t x = first; x < last; ++x) {
+      const T* from = top + g.columns[x].start * in.lanes;
+      auto best = lowest, sum = hn::Zero(d);
+      auto number = before, at = hn::Add(before, one);
+      for (std::int64_t y = rows.first; y < rows.last; y += g.step_h, from += row_step) {
+        unroll<kWidth>([&](auto k) HWY_ATTR {
+          const auto value = hn::Load(d, from + static_cast<std::int64_t>(k.value) * column_step);
+          const auto better = hn::Gt(value, best);
+          number = hn::Add(number, one);
+          best = hn::IfThenElse(better, value, best);
+          at = hn::IfThenElse(hn::RebindMask(di, better), number, at);
+          sum = hn::Add(sum, value);
+        });
+      }
+      hn::Store(best, d, output + x * in.lanes);
+      store_places<T>(at, where + x * in.lanes);
+      suspect = hn::Or(suspect, hn::IsNaN(sum));  // a sum with a NaN is one
+    }
+    return hn::AllFalse(d, suspect);
+  }
+
+  HWY_INLINE bool take_whole(std::int64_t first, std::int64_t last) const {
+    switch (g.kernel_w) {
+      case 2: return take_whole<2>(first, last);
+      case 3: return take_whole<3>(first, last);
+      default: return false;
+    }
+  }
+};
+
 template <class T, class Index>
 void max_pool(std::int64_t n, std::int64_t c, const Pool2dGeometry& g, const T* input, T* output, Index* where) {
-  const hn::ScalableTag<T> d;
-  const Places<T> di;
-  using Wide = hn::TFromD<Places<T>>;
-  const PixelPlace in = input_place<T>(g, c);
-  for_all_rows<T>(
-      n, c, g,
-      [&](std::int64_t block, std::int64_t to, std::int64_t channel, const PoolWindow& rows, const PoolWindow& columns)
-          HWY_ATTR {
-            // −∞ everywhere leaves the first element of the window that lies inside the image.
-            const std::int64_t first = first_inside(g, rows, columns);
-            auto best = hn::Set(d, -std::numeric_limits<T>::infinity());
-            auto at = hn::Set(di, static_cast<Wide>(first));
-            for_window(in, block, channel, g, rows, columns, [&](std::int64_t from, std::int64_t number) HWY_ATTR {
-              const auto value = hn::Load(d, input + from);
-              const auto better = hn::Or(hn::Gt(value, best), hn::AndNot(hn::IsNaN(best), hn::IsNaN(value)));
-              best = hn::IfThenElse(better, value, best);
-              at = hn::IfThenElse(hn::RebindMask(di, better), hn::Set(di, static_cast<Wide>(number)), at);
-            });
-            hn::Store(best, d, output + to);
-            store_places<T>(at, where + to);
-          });
+  const PixelPlace in = input_place<T>(g, c), out{g.out_h(), c, g.out_w(), kPoolLanes<T>};
+  const auto whole = [&](std::int64_t x) {
+    return g.columns[x].start >= 0 && g.columns[x].start + (g.kernel_w - 1) * g.step_w < g.width;
+  };
+  std::int64_t begin = 0, end = g.out_w();
+  while (begin < end && !whole(begin)) ++begin;
+  while (begin < end && !whole(end - 1)) --end;
+  parallel_for(0, blocks_of<T>(n) * g.out_h(), 1, [&](std::int64_t first, std::int64_t last) HWY_ATTR {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t block = i / g.out_h(), y = i % g.out_h();
+      for (std::int64_t channel = 0; channel < c; ++channel) {
+        const std::int64_t to = out(block, y, channel, 0);
+        const MaximaOfRow<T, Index> row{g, in, block, channel, g.rows[y], input, output + to, where + to};
+        row.take_each(0, begin);
+        if (!row.take_whole(begin, end)) row.take_each(begin, end);
+        row.take_each(end, g.out_w());
+      }
+    }
+  });
 }
 
 template <class T, class Index>

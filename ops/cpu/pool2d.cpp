@@ -1,8 +1,10 @@
 #include <coppice/ops/cpu/pool2d.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <type_traits>
+#include <vector>
 
 #include <coppice/core/parallel.h>
 
@@ -89,31 +91,41 @@ void take_larger(std::int64_t count, std::int64_t stride, const T* __restrict in
 
 template <class T, class Index>
 void max_pool2d_forward(const Pool2dGeometry& g, const T* input, T* output, Index* where) {
+  constexpr std::int64_t kPiece = 256;
   const std::vector<Span> spans = spans_of(g);
-  std::vector<std::int64_t> first_columns;  // of each window, inside the image
-  for (const PoolWindow& column : g.columns) first_columns.push_back((column.first - column.start) / g.step_w);
-  const std::int64_t stride = g.out_w() > 1 ? g.columns[1].start - g.columns[0].start : 0;
+  const std::int64_t stride = g.out_w() > 1 ? g.columns[1].start - g.columns[0].start : 1;
   for_planes(g, [&](std::int64_t plane) {
     const T* image = input + plane * g.height * g.width;
     T* best = output + plane * g.out_pixels();
     Index* out_at = where + plane * g.out_pixels();
-    std::vector<Lane<T>> at(static_cast<std::size_t>(g.out_w()));
+    std::array<Lane<T>, kPiece> at;
     for (const PoolWindow& row : g.rows) {
-      std::int64_t position = (row.first - row.start) / g.step_h * g.kernel_w;
-      std::fill_n(best, g.out_w(), -std::numeric_limits<T>::infinity());
-      for (std::size_t ox = 0; ox < at.size(); ++ox) {
-        at[ox] = static_cast<Lane<T>>(position + first_columns[ox]);
-      }
-      for (std::int64_t y = row.first; y < row.last; y += g.step_h) {
-        for (std::int64_t kx = 0; kx < g.kernel_w; ++kx, ++position) {
-          const T* in = image + y * g.width + g.columns[0].start + kx * g.step_w;
-          const Span span = spans[static_cast<std::size_t>(kx)];
-          take_larger(span.last - span.first, stride, in + span.first * stride, static_cast<Lane<T>>(position),
-                      best + span.first, at.data() + span.first);
+      const std::int64_t top = (row.first - row.start) / g.step_h * g.kernel_w;
+      for (std::int64_t begin = 0; begin < g.out_w(); begin += kPiece) {
+        const std::int64_t end = std::min(begin + kPiece, g.out_w());
+        std::fill(best + begin, best + end, -std::numeric_limits<T>::infinity());
+        for (std::int64_t ox = begin; ox < end; ++ox) {
+          const PoolWindow& column = g.columns[ox];
+          const std::int64_t before = column.first == column.start ? 0 : (column.first - column.start) / g.step_w;
+          at[static_cast<std::size_t>(ox - begin)] = static_cast<Lane<T>>(top + before);
+        }
+        std::int64_t position = top;
+        for (std::int64_t y = row.first; y < row.last; y += g.step_h) {
+          for (std::int64_t kx = 0; kx < g.kernel_w; ++kx, ++position) {
+            const T* in = image + y * g.width + g.columns[0].start + kx * g.step_w;
+            const Span span = spans[static_cast<std::size_t>(kx)];
+            const std::int64_t first = std::max(span.first, begin), last = std::min(span.last, end);
+            if (first >= last) continue;
+            take_larger(last - first, stride, in + first * stride, static_cast<Lane<T>>(position), best + first,
+                        at.data() + (first - begin));
+          }
+        }
+        for (std::int64_t ox = begin; ox < end; ++ox) {
+          out_at[ox] = static_cast<Index>(at[static_cast<std::size_t>(ox - begin)]);
         }
       }
-      for (const Lane<T> element : at) *out_at++ = static_cast<Index>(element);
       best += g.out_w();
+      out_at += g.out_w();
     }
   });
 }

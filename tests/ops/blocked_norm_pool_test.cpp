@@ -259,6 +259,33 @@ TEST(BlockedPool, TakesTheFirstNaN) {
   EXPECT_EQ(in.grad().to_vector<float>(), (std::vector<float>{0, 0, 1, 0, 1, 0, 0, 0}));
 }
 
+TEST(BlockedPool, MaximaAmongSpecialValuesAreThoseOfContiguousImages) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const double odd[] = {std::numeric_limits<double>::quiet_NaN(), kInf, -kInf, -0.0, 0.0, 1.0, 1.0};
+  Generator generator(14);
+  for (const DType dtype : {kFloat32, kFloat64}) {
+    for (const std::int64_t kinds : {1, 3, 7}) {  // NaN alone; with infinities; all
+      const Tensor values = Tensor::randn({9, 2, 9, 11}, generator, {.dtype = dtype});
+      dispatch_floating(dtype, "test", [&]<class T>() {
+        for (std::int64_t i = 0; i < values.numel(); i += 5) {
+          const auto kind = static_cast<std::size_t>(generator.uniform_double() * static_cast<double>(kinds));
+          values.data<T>()[i] = static_cast<T>(odd[kind]);
+        }
+      });
+      for (const PoolCase& c : pool_cases()) {
+        if (!std::string_view(c.name).starts_with("max")) continue;
+        const Tensor a = values.clone().requires_grad_(), b = values.clone().requires_grad_();
+        const Tensor expected = c.pool(a), result = c.pool(blocked(b));
+        EXPECT_TRUE(bit_equal(result.detach().contiguous(), expected.detach())) << c.name << ' ' << kinds;
+        const Tensor d_y = normal_like(expected);
+        expected.backward(d_y);
+        result.backward(d_y);
+        EXPECT_TRUE(bit_equal(b.grad(), a.grad())) << c.name << ' ' << kinds;
+      }
+    }
+  }
+}
+
 TEST(BlockedPool, GlobalMeanIsDifferentiableTwice) {
   Generator generator(8);
   gradcheck(

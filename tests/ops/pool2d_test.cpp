@@ -74,6 +74,7 @@ Tensor integers(const Shape& shape, Generator& generator) {
 
 TEST(MaxPool2d, MatchesTheDefinition) {
   std::vector<PoolCase> cases(std::begin(kCases), std::end(kCases));
+  cases.push_back({"wide", {1, 1, 3, 601}, {2, 3}, {1, 2}, {1, 1}, {1, 1}, false, {4, 301}});
   cases.push_back({"dilated", {2, 2, 8, 9}, {3, 2}, {2, 1}, {1, 1}, {2, 3}, false, {3, 8}});
   for (const PoolCase& c : cases) {
     Generator generator(3);
