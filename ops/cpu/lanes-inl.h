@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 HWY_BEFORE_NAMESPACE();
@@ -17,20 +18,21 @@ namespace coppice::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR
-/// Lane numbers that bring the set lanes of a byte together, and that take them apart again: 4 bits each.
+/// What the bits of a byte stand for, a byte per lane.
 struct LaneTables {
-  std::array<std::uint32_t, 256> together{};
-  std::array<std::uint32_t, 256> apart{};
+  using Row = std::array<std::uint8_t, 8>;
+  std::array<Row, 256> together{};  ///< lane numbers that bring the set lanes together
+  std::array<Row, 256> apart{};     ///< and that take them apart again
 };
 
 inline constexpr LaneTables make_lane_tables() {
   LaneTables tables;
-  for (std::uint32_t byte = 0; byte < 256; ++byte) {
-    std::uint32_t rank = 0;
-    for (std::uint32_t lane = 0; lane < 8; ++lane) {
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    std::uint8_t rank = 0;
+    for (std::uint8_t lane = 0; lane < 8; ++lane) {
       if (((byte >> lane) & 1U) == 0) continue;
-      tables.together[byte] |= lane << (4 * rank);
-      tables.apart[byte] |= rank << (4 * lane);
+      tables.together[byte][rank] = lane;
+      tables.apart[byte][lane] = rank;
       ++rank;
     }
   }
@@ -40,11 +42,15 @@ inline constexpr LaneTables make_lane_tables() {
 inline constexpr LaneTables kLaneTables = make_lane_tables();
 
 template <class D>
-HWY_INLINE auto lane_indices(D d, std::uint32_t packed) {
-  const hn::RebindToUnsigned<D> du;
-  using U = hn::TFromD<decltype(du)>;
-  const auto shifts = hn::ShiftLeft<2>(hn::Iota(du, U{0}));
-  return hn::IndicesFromVec(d, hn::And(hn::Shr(hn::Set(du, U{packed}), shifts), hn::Set(du, U{7})));
+HWY_INLINE auto lane_indices(D d, const LaneTables::Row& row) {
+  const hn::Rebind<std::uint8_t, D> bytes;
+  const hn::Rebind<std::uint32_t, D> words;
+  const auto numbers = hn::PromoteTo(words, hn::LoadU(bytes, row.data()));
+  if constexpr (sizeof(hn::TFromD<D>) == 4) {
+    return hn::IndicesFromVec(d, numbers);
+  } else {
+    return hn::IndicesFromVec(d, hn::PromoteTo(hn::RebindToUnsigned<D>(), numbers));
+  }
 }
 
 template <class D>
