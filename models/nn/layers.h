@@ -14,5 +14,6 @@
 #include <coppice/models/nn/linear.h>
 #include <coppice/models/nn/masked_state.h>
 #include <coppice/models/nn/moving_average.h>
+#include <coppice/models/nn/norms.h>
 #include <coppice/models/nn/pool.h>
 #include <coppice/models/nn/sequential.h>
