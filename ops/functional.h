@@ -4,6 +4,7 @@
 
 #include <coppice/ops/activation.h>
 #include <coppice/ops/affine_grid.h>
+#include <coppice/ops/attention.h>
 #include <coppice/ops/batch_norm.h>
 #include <coppice/ops/cat.h>
 #include <coppice/ops/conv2d.h>
