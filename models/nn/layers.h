@@ -3,6 +3,7 @@
 // Every layer, and what one does with networks of them.
 
 #include <coppice/models/nn/activation.h>
+#include <coppice/models/nn/attention.h>
 #include <coppice/models/nn/batch_norm.h>
 #include <coppice/models/nn/checkpointing.h>
 #include <coppice/models/nn/conv2d.h>

@@ -73,6 +73,17 @@ TEST(Snippets, ASessionInfers) {
   EXPECT_TRUE(model->named_buffers().empty());
 }
 
+TEST(Snippets, LayersAttend) {
+  Generator generator(1);
+  const Tensor words = Tensor::randn({2, 6, 16}, generator);
+#include "snippets/docs/layers.md.1"
+  EXPECT_EQ(mixed.shape(), words.shape());
+  EXPECT_EQ(weights.shape(), (Shape{2, 6, 6}));
+  EXPECT_TRUE(bit_equal(weights.slice(2, 4, 6).detach(), Tensor::zeros({2, 6, 2})));
+  EXPECT_EQ(seen.shape(), (Shape{2, 4, 6, 4}));
+  EXPECT_TRUE(bit_equal(seen.select(2, 0), heads.select(2, 0)));
+}
+
 TEST(Snippets, PlansAreRecordedAndFollowed) {
   const TemporaryFolder folder;
   const WorkingDirectory here(folder.path());
