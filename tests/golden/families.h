@@ -7,6 +7,7 @@
 namespace coppice::golden {
 
 Table activations();
+Table attention();
 Table curves();
 Table elementwise();
 Table indexing();

@@ -20,6 +20,7 @@ std::ostream& operator<<(std::ostream& out, const Family& family) { return out <
 
 const Family kFamilies[] = {
     {"activations", activations, 99},
+    {"attention", attention, 48},
     {"curves", curves, 279},
     {"elementwise", elementwise, 409},
     {"indexing", indexing, 294},
