@@ -22,6 +22,20 @@ def network() -> torch.nn.Module:
     )
 
 
+def attention() -> None:
+    """A layer of attention and what it computes where words are padding."""
+    layer = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+    torch.nn.init.normal_(layer.in_proj_bias)
+    torch.nn.init.normal_(layer.out_proj.bias)
+    words = torch.randn(2, 5, 8)
+    padding = torch.arange(5) >= torch.tensor([[5], [3]])
+    with torch.no_grad():
+        output, weights = layer(words, words, words, key_padding_mask=padding)
+    torch.save(layer.state_dict(), FOLDER / "attention.pth")
+    values = {"words": words, "padding": padding, "output": output, "weights": weights}
+    torch.save(values, FOLDER / "attention_values.pth")
+
+
 def main() -> None:
     torch.manual_seed(7)
     FOLDER.mkdir(exist_ok=True)
@@ -71,6 +85,7 @@ def main() -> None:
     with torch.no_grad():
         outputs = model(images)
     torch.save({"images": images, "outputs": outputs}, FOLDER / "values.pth")
+    attention()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@
 
 #include <coppice/autograd/gradcheck.h>
 #include <coppice/core/generator.h>
+#include <coppice/core/io/pth.h>
 #include <coppice/core/mask.h>
 #include <coppice/core/weight_state.h>
+#include <coppice/models/nn/foreign_weights.h>
 #include <coppice/models/nn/init.h>
 #include <coppice/models/nn/prunable.h>
 #include <coppice/models/nn/sequential.h>
@@ -127,6 +129,20 @@ TEST(MultiheadAttention, StartsAsPyTorchs) {
   const double bound = std::sqrt(6.0 / (192 + 64));
   EXPECT_NEAR(max(abs(layer.parameter("in_proj_weight").detach())).item<double>(), bound, bound * 1e-3);
   EXPECT_NEAR(max(abs(layer.parameter("out_proj.weight").detach())).item<double>(), 0.125, 1e-3);
+}
+
+TEST(MultiheadAttention, GivesPyTorchsOutputsForItsStateDict) {
+  const std::string folder = COPPICE_SOURCE_DIR "/tests/golden/pth/";
+  MultiheadAttention layer(8, 2, {.batch_first = true});
+  layer.load_state_dict(read_state_dict(folder + "attention.pth"));
+  const Pth values = load_pth(folder + "attention_values.pth");
+  const Tensor& words = values.tensors.at("words");
+  const Attended got = layer.attend(words, words, words, {.key_padding_mask = values.tensors.at("padding")});
+  for (const auto& [result, name] : {std::pair{got.output, "output"}, std::pair{got.weights, "weights"}}) {
+    const auto outputs = result.to_vector<float>(), expected = values.tensors.at(name).to_vector<float>();
+    ASSERT_EQ(outputs.size(), expected.size());
+    for (std::size_t i = 0; i < outputs.size(); ++i) EXPECT_NEAR(outputs[i], expected[i], 2e-6) << name << ' ' << i;
+  }
 }
 
 TEST(MultiheadAttention, MatchesTheFormula) {
