@@ -18,6 +18,8 @@ std::string smtx(std::string_view bytes);
 std::string plan(std::string_view bytes);
 std::string png(std::string_view bytes);
 std::string jpeg(std::string_view bytes);
+std::string pnm(std::string_view bytes);
+std::string flo(std::string_view bytes);
 std::string cifar10(std::string_view bytes);
 std::string recipe(std::string_view bytes);
 std::string results(std::string_view bytes);

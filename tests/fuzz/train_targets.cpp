@@ -1,10 +1,12 @@
 // The readers of trainers.
 
+#include <cstdlib>
 #include <span>
 
 #include <coppice/core/error.h>
 #include <coppice/trainers/checkpoint.h>
 #include <coppice/trainers/data/cifar10.h>
+#include <coppice/trainers/data/flow_file.h>
 #include <coppice/trainers/data/image.h>
 #include <coppice/trainers/recipe/recipe.h>
 #include <coppice/trainers/results.h>
@@ -31,11 +33,25 @@ std::span<const std::byte> as_bytes(std::string_view bytes) { return std::as_byt
 }  // namespace
 
 std::string png(std::string_view bytes) {
-  return error_of([&] { train::decode_png(as_bytes(bytes), "bytes"); });
+  const std::string wide = error_of([&] { train::decode_png_16(as_bytes(bytes), "bytes"); });
+  const std::string narrow = error_of([&] { train::decode_png(as_bytes(bytes), "bytes"); });
+  if (wide.empty() && !narrow.empty()) std::abort();
+  return narrow;
 }
 
 std::string jpeg(std::string_view bytes) {
   return error_of([&] { train::decode_jpeg(as_bytes(bytes), "bytes"); });
+}
+
+std::string pnm(std::string_view bytes) {
+  const std::string narrow = error_of([&] { train::decode_pnm(as_bytes(bytes), "bytes"); });
+  const std::string wide = error_of([&] { train::decode_pnm_16(as_bytes(bytes), "bytes"); });
+  if (narrow != wide) std::abort();
+  return narrow;
+}
+
+std::string flo(std::string_view bytes) {
+  return error_of([&] { train::parse_flo(bytes, "bytes"); });
 }
 
 std::string cifar10(std::string_view bytes) {

@@ -160,7 +160,7 @@ TEST(Png, WritesOnlyImages) {
   EXPECT_EQ(error_of([] {
               encode_png(Tensor::zeros({2, 2}));
             }),
-            "[encode_png] expects uint8 (h, w) or (c, h, w); got float32 (2, 2)");
+            "[encode_png] expects uint8 or int32 (h, w) or (c, h, w); got float32 (2, 2)");
   EXPECT_EQ(error_of([] {
               encode_png(Tensor::zeros({5, 2, 2}, {.dtype = kUInt8}));
             }),
@@ -275,7 +275,7 @@ TEST(ReadImage, GoesByTheFirstBytes) {
   write_bytes(folder / "c.png", "GIF89a");
   EXPECT_EQ(error_of([&] { read_image(folder / "c.png"); }),
             "[read_image] " + (folder / "c.png").string() +
-                ": expects a PNG or a JPEG; its first bytes are those of neither");
+                ": expects a PNG, JPEG, PGM or PPM; its first bytes are those of none");
   EXPECT_EQ(error_of([&] { read_image(folder / "d.png"); }),
             "[read_image] " + (folder / "d.png").string() + ": expects a file");
 }

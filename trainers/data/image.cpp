@@ -19,6 +19,10 @@ bool begins_with(std::span<const std::byte> bytes, const std::array<std::byte, k
   return bytes.size() >= kBytes && std::equal(signature.begin(), signature.end(), bytes.begin());
 }
 
+bool is_pnm(std::span<const std::byte> bytes) {
+  return bytes.size() >= 2 && bytes[0] == std::byte{'P'} && bytes[1] >= std::byte{'2'} && bytes[1] <= std::byte{'6'};
+}
+
 std::vector<std::byte> read_file(const std::filesystem::path& file) {
   std::error_code failure;
   COPPICE_CHECK(std::filesystem::is_regular_file(file, failure), "[read_image] ", file.string(), ": expects a file");
@@ -59,9 +63,18 @@ Tensor planes(const std::vector<std::uint8_t>& interleaved, std::int64_t channel
 Tensor read_image(const std::filesystem::path& file, ImageLimits limits) {
   const std::vector<std::byte> bytes = read_file(file);
   if (begins_with(bytes, kPngSignature)) return decode_png(bytes, file.string(), limits);
+  if (is_pnm(bytes)) return decode_pnm(bytes, file.string(), limits);
   COPPICE_CHECK(begins_with(bytes, kJpegSignature), "[read_image] ", file.string(),
-                ": expects a PNG or a JPEG; its first bytes are those of neither");
+                ": expects a PNG, JPEG, PGM or PPM; its first bytes are those of none");
   return decode_jpeg(bytes, file.string(), limits);
+}
+
+Tensor read_image_16(const std::filesystem::path& file, ImageLimits limits) {
+  const std::vector<std::byte> bytes = read_file(file);
+  if (begins_with(bytes, kPngSignature)) return decode_png_16(bytes, file.string(), limits);
+  COPPICE_CHECK(is_pnm(bytes), "[read_image_16] ", file.string(),
+                ": expects a PNG, PGM or PPM; its first bytes are those of none");
+  return decode_pnm_16(bytes, file.string(), limits);
 }
 
 void write_png(const std::filesystem::path& file, const Tensor& image) {

@@ -32,13 +32,34 @@ COPPICE_API Tensor decode_png(std::span<const std::byte> bytes, const std::strin
 /// the limits or has more than 100 scans.
 COPPICE_API Tensor decode_jpeg(std::span<const std::byte> bytes, const std::string& file, ImageLimits limits = {});
 
-/// Reads a PNG or JPEG file; its first bytes, not its name, say which.
+/// The samples of a PNG of 16 bits as they are stored: int32 (c, h, w) from 0 to 65535, c from 1 to 4 with transparency
+/// (depth and flow of KITTI, say). Throws `[png] file: …` as decode_png, and for one of fewer bits.
+COPPICE_API Tensor decode_png_16(std::span<const std::byte> bytes, const std::string& file, ImageLimits limits = {});
+
+/// Decodes a PGM or PPM, plain or raw (P2, P3, P5, P6): u8 (c, h, w), c = 1 for grey and 3 for colour, the largest
+/// value that the file names becoming 255. The bytes need not be trusted. Throws `[pnm] file: …`. Format:
+/// https://netpbm.sourceforge.net/doc/pgm.html, https://netpbm.sourceforge.net/doc/ppm.html
+COPPICE_API Tensor decode_pnm(std::span<const std::byte> bytes, const std::string& file, ImageLimits limits = {});
+/// The samples as they are stored: int32 (c, h, w) from 0 to at most 65535.
+COPPICE_API Tensor decode_pnm_16(std::span<const std::byte> bytes, const std::string& file, ImageLimits limits = {});
+
+/// Reads a PNG, JPEG, PGM or PPM file to u8 (c, h, w); its first bytes, not its name, say which.
 COPPICE_API Tensor read_image(const std::filesystem::path& file, ImageLimits limits = {});
 
-/// The PNG of a u8 image (h, w) or (c, h, w), c = 1 grey, 2 grey and alpha, 3 RGB or 4 RGB and alpha.
+/// The samples as they are stored (int32) of a PNG of 16 bits, PGM or PPM file.
+COPPICE_API Tensor read_image_16(const std::filesystem::path& file, ImageLimits limits = {});
+
+/// The PNG of an image (h, w) or (c, h, w), c = 1 grey, 2 grey and alpha, 3 RGB or 4 RGB and alpha: of 8 bits for u8,
+/// of 16 for int32 from 0 to 65535.
 COPPICE_API std::vector<std::byte> encode_png(const Tensor& image);
 
 /// Writes that PNG. The file appears complete or not at all.
 COPPICE_API void write_png(const std::filesystem::path& file, const Tensor& image);
+
+/// The raw PGM or PPM of an image (h, w), (1, h, w) or (3, h, w): of 8 bits for u8, of 16 for int32 from 0 to 65535.
+COPPICE_API std::vector<std::byte> encode_pnm(const Tensor& image);
+
+/// Writes that PGM or PPM. The file appears complete or not at all.
+COPPICE_API void write_pnm(const std::filesystem::path& file, const Tensor& image);
 
 }  // namespace coppice::train
