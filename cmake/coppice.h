@@ -16,6 +16,7 @@
 #include <coppice/models/mnist_cnn.h>
 #include <coppice/models/mobilenet.h>
 #include <coppice/models/nn/layers.h>
+#include <coppice/models/raft_encoder.h>
 #include <coppice/models/resnet.h>
 #include <coppice/models/wide_resnet.h>
 #include <coppice/ops/functional.h>

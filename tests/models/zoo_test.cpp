@@ -14,9 +14,12 @@
 #include <coppice/models/nn/fold.h>
 #include <coppice/models/nn/prunable.h>
 #include <coppice/models/nn/summary.h>
+#include <coppice/models/raft_encoder.h>
 #include <coppice/models/wide_resnet.h>
 #include <coppice/ops/cross_entropy.h>
+#include <coppice/ops/elementwise.h>
 #include <coppice/ops/memory_format.h>
+#include <coppice/ops/reduce.h>
 
 #include "tests/error_of.h"
 
@@ -44,7 +47,13 @@ std::vector<Network> networks() {
            4231976,
            4209088,
            {1, 3, 224, 224},
-           568740352}};
+           568740352},
+          {"MobileNetV2",
+           [](bool draw) { return mobilenet_v2({.seed = 1, .draw = draw}); },
+           3504872,
+           3469760,
+           {1, 3, 224, 224},
+           300774272}};
 }
 
 TEST(Zoo, HasThePublishedSizesAndCosts) {
@@ -106,6 +115,12 @@ TEST(Zoo, HasTheNamesOfPublishedWeights) {
   const auto wide = wide_resnet({.draw = false});
   EXPECT_EQ(wide->parameter("block1.layer.0.convShortcut.weight").shape(), (Shape{32, 16, 1, 1}));
   EXPECT_EQ(wide->parameter("block3.layer.2.conv2.weight").shape(), (Shape{128, 128, 3, 3}));
+  const auto second = mobilenet_v2({.draw = false});
+  EXPECT_EQ(second->parameter("features.0.0.weight").shape(), (Shape{32, 3, 3, 3}));
+  EXPECT_EQ(second->parameter("features.1.conv.0.0.weight").shape(), (Shape{32, 1, 3, 3}));
+  EXPECT_EQ(second->parameter("features.2.conv.1.0.weight").shape(), (Shape{96, 1, 3, 3}));
+  EXPECT_EQ(second->parameter("features.17.conv.3.weight").shape(), (Shape{320}));
+  EXPECT_EQ(second->parameter("classifier.1.weight").shape(), (Shape{1000, 1280}));
   const auto mobile = mobilenet_v1({.draw = false});
   EXPECT_EQ(mobile->parameter("model.0.0.weight").shape(), (Shape{32, 3, 3, 3}));
   EXPECT_EQ(mobile->parameter("model.13.0.weight").shape(), (Shape{1024, 1, 3, 3}));
@@ -113,10 +128,65 @@ TEST(Zoo, HasTheNamesOfPublishedWeights) {
   EXPECT_EQ(mobile->parameter("fc.weight").shape(), (Shape{1000, 1024}));
 }
 
+TEST(Zoo, WidthsOfMobileNetV2AreMultiplesOfEight) {
+  const auto half = mobilenet_v2({.width = 0.35, .draw = false});
+  EXPECT_EQ(half->parameter("features.0.0.weight").size(0), 16);  // 11.2, not less than nine tenths of it
+  EXPECT_EQ(half->parameter("features.18.0.weight").size(0), 1280);
+  EXPECT_EQ(half->parameter_count(), 1677128);
+}
+
+// Counted by hand from the authors' code, where a convolution has a bias even before a norm.
+TEST(RaftEncoder, HasTheAuthorsSizesAndCosts) {
+  struct Encoder {
+    std::shared_ptr<nn::Module> model;
+    std::int64_t parameters;
+    double macs;
+  };
+  const Encoder encoders[] = {
+      {raft_encoder({.norm = EncoderNorm::Instance}), 1066848, 1113325568},
+      {raft_encoder({.norm = EncoderNorm::Batch}), 1069728, 1113325568},
+      {raft_small_encoder(), 55264, 50954240},
+      {raft_small_encoder({.output_channels = 160, .norm = EncoderNorm::None}), 58368, 51740672},
+  };
+  for (const Encoder& encoder : encoders) {
+    EXPECT_EQ(encoder.model->parameter_count(), encoder.parameters);
+    EXPECT_EQ(nn::summary(*encoder.model, {1, 3, 128, 128}).total.dense_macs, encoder.macs);
+  }
+}
+
+TEST(RaftEncoder, EveryParameterGetsAGradientWhateverTheNorm) {
+  Generator generator(6);
+  for (const EncoderNorm norm : {EncoderNorm::None, EncoderNorm::Batch, EncoderNorm::Instance, EncoderNorm::Group}) {
+    for (const auto& model : {raft_encoder({.output_channels = 16, .norm = norm, .seed = 2}),
+                              raft_small_encoder({.output_channels = 16, .norm = norm, .seed = 2})}) {
+      const Tensor features = (*model)(Tensor::randn({image_block(kFloat32), 3, 33, 40}, generator));
+      EXPECT_EQ(features.shape(), (Shape{image_block(kFloat32), 16, 5, 5}));
+      sum(features * Tensor::randn(features.shape(), generator)).backward();
+      for (const nn::NamedTensor& parameter : model->named_parameters()) {
+        ASSERT_TRUE(parameter.tensor.grad().defined()) << parameter.name;
+        EXPECT_TRUE(std::isfinite(parameter.tensor.grad().to_vector<float>().front())) << parameter.name;
+      }
+    }
+  }
+}
+
+TEST(RaftEncoder, HasTheNamesOfPublishedWeights) {
+  const auto model = raft_encoder({.norm = EncoderNorm::Batch, .draw = false});
+  EXPECT_EQ(model->parameter("conv1.weight").shape(), (Shape{64, 3, 7, 7}));
+  EXPECT_EQ(model->parameter("norm1.weight").shape(), (Shape{64}));
+  EXPECT_EQ(model->parameter("layer2.0.downsample.0.weight").shape(), (Shape{96, 64, 1, 1}));
+  EXPECT_EQ(model->parameter("layer2.0.downsample.1.bias").shape(), (Shape{96}));
+  EXPECT_EQ(model->parameter("layer3.1.conv2.bias").shape(), (Shape{128}));
+  EXPECT_EQ(model->parameter("conv2.weight").shape(), (Shape{256, 128, 1, 1}));
+  EXPECT_EQ(raft_small_encoder({.draw = false})->parameter("layer3.0.conv3.weight").shape(), (Shape{96, 24, 1, 1}));
+}
+
 TEST(Zoo, RefusesImpossibleSizes) {
   EXPECT_EQ(error_of([] { wide_resnet({.depth = 20}); }), "[wide_resnet] expects a depth of 6 · n + 4; got 20");
   EXPECT_EQ(error_of([] { mobilenet_v1({.width = 0.0}); }),
             "[mobilenet_v1] expects classes, input channels and a width above 0; got 1000, 3 and 0");
+  EXPECT_EQ(error_of([] { raft_encoder({.output_channels = 0}); }),
+            "[raft_encoder] expects input and output channels above 0; got 3 and 0");
 }
 
 }  // namespace

@@ -56,13 +56,14 @@ std::shared_ptr<nn::Module> build_wide_resnet(const Recipe& recipe) {
   return models::wide_resnet(options);
 }
 
+template <auto kBuild>
 std::shared_ptr<nn::Module> build_mobilenet(const Recipe& recipe) {
   const ModelOptions& model = recipe.model;
   check_completed(model);
   models::MobileNetOptions options{
       .num_classes = model.classes, .input_channels = model.channels, .seed = recipe.training.seed};
   if (model.width > 0) options.width = static_cast<double>(model.width) / 32.0;
-  return models::mobilenet_v1(options);
+  return kBuild(options);
 }
 
 constexpr std::array kModels{
@@ -83,7 +84,8 @@ constexpr std::array kModels{
     Model{"resnet32", build_cifar_resnet<models::resnet32>},
     Model{"resnet56", build_cifar_resnet<models::resnet56>},
     Model{"wide_resnet22", build_wide_resnet},
-    Model{"mobilenet_v1", build_mobilenet},
+    Model{"mobilenet_v1", build_mobilenet<models::mobilenet_v1>},
+    Model{"mobilenet_v2", build_mobilenet<models::mobilenet_v2>},
 };
 
 }  // namespace
