@@ -1,17 +1,26 @@
 #include <coppice/ops/attention.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
+#include <coppice/autograd/record.h>
+#include <coppice/ops/cat.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/logical.h>
 #include <coppice/ops/masked.h>
 #include <coppice/ops/matmul.h>
+#include <coppice/ops/range.h>
 #include <coppice/ops/reduce.h>
 #include <coppice/ops/softmax.h>
 
 namespace coppice {
 namespace {
+
+/// Queries at a time where no weights are kept for a backward, and from how many on: fewer are faster at once.
+constexpr std::int64_t kQueries = 128;
+constexpr std::int64_t kManyQueries = 2 * kQueries;
 
 constexpr double kForbidden = -std::numeric_limits<double>::infinity();
 
@@ -39,14 +48,23 @@ Shape check_weights(const char* op, const Tensor& query, const Tensor& key, cons
   return shape;
 }
 
+/// The options as scores need them.
+struct Scoring {
+  double scale;
+  bool is_causal;
+  std::int64_t first = 0;  ///< which query the first row is
+};
+
 /// (l, s), set where the key is not after the query.
-Tensor causal_pairs(std::int64_t l, std::int64_t s) { return Tensor::arange(l).unsqueeze(1) >= Tensor::arange(s); }
+Tensor causal_pairs(std::int64_t first, std::int64_t l, std::int64_t s) {
+  return arange(first, first + l).unsqueeze(1) >= Tensor::arange(s);
+}
 
 /// softmax of masked scores (…, l, s) along the keys.
-Tensor masked_softmax(Tensor scores, const Tensor& mask, bool is_causal) {
-  if (!mask.defined() && !is_causal) return softmax(scores);
+Tensor masked_softmax(Tensor scores, const Tensor& mask, const Scoring& how) {
+  if (!mask.defined() && !how.is_causal) return softmax(scores);
   const bool additive = mask.defined() && mask.dtype() != kBool;
-  Tensor pairs = is_causal ? causal_pairs(scores.size(-2), scores.size(-1)) : Tensor();
+  Tensor pairs = how.is_causal ? causal_pairs(how.first, scores.size(-2), scores.size(-1)) : Tensor();
   if (mask.defined() && !additive) pairs = pairs.defined() ? logical_and(pairs, mask) : mask;
   if (additive) scores = scores + mask;
   if (pairs.defined()) scores = where(pairs, scores, kForbidden);
@@ -59,9 +77,34 @@ Tensor masked_softmax(Tensor scores, const Tensor& mask, bool is_causal) {
   return masked_fill(softmax(masked_fill(scores, idle, 0.0)), idle, 0.0);
 }
 
-Tensor weigh(const Tensor& query, const Tensor& key, const Tensor& mask, const AttentionOptions& options) {
-  const double scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(-1))));
-  return masked_softmax(matmul(query * scale, key.transpose(-2, -1)), mask, options.is_causal);
+Tensor weigh(const Tensor& query, const Tensor& key, const Tensor& mask, const Scoring& how) {
+  return masked_softmax(matmul(query * how.scale, key.transpose(-2, -1)), mask, how);
+}
+
+Scoring scoring_of(const Tensor& query, const AttentionOptions& options) {
+  return {.scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(-1)))),
+          .is_causal = options.is_causal};
+}
+
+/// `length` of a mask's elements along `dim`, or all that broadcast.
+Tensor narrow_mask(const Tensor& mask, int dim, std::int64_t first, std::int64_t length) {
+  if (!mask.defined() || mask.dim() < -dim || mask.size(dim) == 1) return mask;
+  return mask.narrow(dim, first, length);
+}
+
+/// The attention of some queries after others, without the keys that come after them all.
+Tensor attend_in_blocks(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, Scoring how) {
+  const std::int64_t l = query.size(-2), s = key.size(-2);
+  std::vector<Tensor> parts;
+  for (std::int64_t first = 0; first < l; first += kQueries) {
+    const std::int64_t rows = std::min(kQueries, l - first);
+    const std::int64_t seen = how.is_causal ? std::min(s, first + rows) : s;
+    const Tensor of_rows = narrow_mask(narrow_mask(mask, -2, first, rows), -1, 0, seen);
+    how.first = first;
+    const Tensor weights = weigh(query.narrow(-2, first, rows), key.narrow(-2, 0, seen), of_rows, how);
+    parts.push_back(matmul(weights, value.narrow(-2, 0, seen)));
+  }
+  return cat(parts, -2);
 }
 
 }  // namespace
@@ -69,7 +112,7 @@ Tensor weigh(const Tensor& query, const Tensor& key, const Tensor& mask, const A
 Tensor attention_weights(const Tensor& query, const Tensor& key, const Tensor& attn_mask,
                          const AttentionOptions& options) {
   check_weights("attention_weights", query, key, attn_mask);
-  return weigh(query, key, attn_mask, options);
+  return weigh(query, key, attn_mask, scoring_of(query, options));
 }
 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
@@ -81,7 +124,11 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   COPPICE_CHECK(value.dtype() == key.dtype(), "[", kOp, "] expects key and value of one dtype; got ", key.dtype(), " ",
                 key.shape(), " and ", value.dtype(), " ", value.shape(), "; cast with to(…)");
   broadcast_shapes(Shape(weights.span().first(static_cast<std::size_t>(weights.rank() - 2))), batch_of(value), kOp);
-  return matmul(weigh(query, key, attn_mask, options), value);
+  const Scoring how = scoring_of(query, options);
+  if (query.size(-2) >= kManyQueries && !detail::needs_record({query, key, value, attn_mask})) {
+    return attend_in_blocks(query, key, value, attn_mask, how);
+  }
+  return matmul(weigh(query, key, attn_mask, how), value);
 }
 
 }  // namespace coppice

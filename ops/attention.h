@@ -17,7 +17,7 @@ struct AttentionOptions {
 ///
 /// `attn_mask` broadcasts to (…, l, s); bool: the pairs that attend; of the query's dtype: what is added. It may go
 /// with is_causal: what either forbids is forbidden. A query that may attend to nothing gets zeros and no gradient.
-/// Takes memory for all l · s weights of every batch.
+/// Takes memory for all l · s weights of every batch; where no gradient is recorded, for those of at most 255 queries.
 /// Source: Vaswani et al., NeurIPS 2017; argument names and masks as torch.nn.functional.scaled_dot_product_attention.
 COPPICE_API Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                                                 const Tensor& attn_mask = {}, const AttentionOptions& options = {});

@@ -133,6 +133,31 @@ TEST(Attention, ReadsViewsOfAnyStrides) {
   expect_attention({2, 3, 5, 5}, q, k.permute({0, 2, 3, 1}), v, random_pairs({7, 5}, 4).t());
 }
 
+TEST(Attention, TakesManyQueriesInBlocks) {
+  const Tensor q = normal({2, 300, 3}, 1, kFloat64), k = normal({1, 290, 3}, 2, kFloat64);
+  const Tensor v = normal({290, 4}, 3, kFloat64), few = k.narrow(1, 0, 100), few_values = v.narrow(0, 0, 100);
+  // With a history all queries are taken at once.
+  const auto expect_same = [&](const Tensor& keys, const Tensor& values, const Tensor& mask, bool is_causal) {
+    const AttentionOptions options{.is_causal = is_causal};
+    const Tensor in_blocks = scaled_dot_product_attention(q, keys, values, mask, options);
+    const Tensor at_once = scaled_dot_product_attention(q.clone().requires_grad_(), keys, values, mask, options);
+    const auto got = in_blocks.to_vector<double>(), expected = at_once.detach().to_vector<double>();
+    ASSERT_EQ(in_blocks.shape(), at_once.shape());
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-14) << i;
+  };
+  for (const bool is_causal : {false, true}) {
+    expect_same(k, v, {}, is_causal);
+    expect_same(few, few_values, {}, is_causal);
+    for (const Shape& shape : {Shape{2, 300, 290}, Shape{300, 1}, Shape{290}, Shape{2, 1, 290}, Shape{}}) {
+      expect_same(k, v, random_pairs(shape, 4), is_causal);
+      expect_same(k, v, normal(shape, 5, kFloat64), is_causal);
+    }
+  }
+  const Tensor one = normal({257, 1}, 6, kFloat64);
+  expect_attention({257, 1}, one, one, one, random_pairs({257, 257}, 4), {.is_causal = true});
+  testing::expect_same_for_any_threads([&] { return scaled_dot_product_attention(q, k, v, {}, {.is_causal = true}); });
+}
+
 TEST(Attention, WeightsAreASoftmaxOfProducts) {
   const Tensor q = normal({5, 4}, 1, kFloat64), k = normal({7, 4}, 2, kFloat64);
   const Tensor weights = attention_weights(q, k, {}, {.is_causal = true});
