@@ -173,10 +173,11 @@ Attended MultiheadAttention::attend_batch(const Tensor& query, const Tensor& key
   const auto [projected_q, projected_k, projected_v] = project(query, key, value);
   const Tensor q = split_heads(projected_q), k = split_heads(projected_k), v = split_heads(projected_v);
   const Tensor mask = merge_masks(options, {q.size(0), num_heads_, q.size(2), k.size(2)});
-  const Tensor weights = attention_weights(q, k, mask, {.is_causal = options.is_causal});
-  Attended result{.output = module("out_proj")(merge_heads(matmul(weights, v))), .weights = {}};
-  if (options.need_weights) result.weights = options.average_attn_weights ? mean(weights, {1}) : weights;
-  return result;
+  const AttentionOptions how{.is_causal = options.is_causal};
+  const Tensor weights = options.need_weights ? attention_weights(q, k, mask, how) : Tensor();
+  const Tensor context = options.need_weights ? matmul(weights, v) : scaled_dot_product_attention(q, k, v, mask, how);
+  return {.output = module("out_proj")(merge_heads(context)),
+          .weights = options.need_weights && options.average_attn_weights ? mean(weights, {1}) : weights};
 }
 
 Attended MultiheadAttention::attend(const Tensor& query, const Tensor& key, const Tensor& value,

@@ -19,7 +19,7 @@ struct MultiheadAttentionOptions {
 struct AttendOptions {
   Tensor key_padding_mask{};         ///< (n, s), by key; undefined: none
   Tensor attn_mask{};                ///< (l, s), or (n · num_heads, l, s); undefined: none
-  bool need_weights = true;          ///< give the weights too
+  bool need_weights = true;          ///< give the weights too; without, inference takes less memory
   bool average_attn_weights = true;  ///< their mean over heads
   bool is_causal = false;            ///< query i attends to keys 0 … i only; needs no attn_mask
 };
