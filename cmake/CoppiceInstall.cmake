@@ -24,13 +24,14 @@ set(COPPICE_INTERNAL_HEADERS
     core/cpu_limit.h core/remap.h core/io/masked_view.h core/io/safetensors_header.h core/io/pickle.h core/io/stored_zip.h
     autograd/accumulate.h autograd/pointer_map.h autograd/selection.h
     models/nn/evaluation.h
-    ops/candidate_registry.h ops/conv2d_costs.h ops/conv2d_passes.h ops/filter_structure.h ops/functors.h ops/map.h
+    ops/candidate_registry.h ops/conv2d_costs.h ops/conv2d_passes.h ops/filter_structure.h ops/nm_structure.h ops/functors.h ops/map.h
     ops/functors_activation.h ops/functors_discrete.h ops/functors_math.h ops/functors_wide.h ops/record_elementwise.h
     ops/reduce_dims.h
     models/convolution_layers.h ops/packed_filters.h ops/rearrange.h ops/resample.h ops/rows.h ops/sparse_structure.h
     ops/regions.h
     ops/class_targets.h
     sparsity/controller_impl.h sparsity/field.h sparsity/mask_history.h sparsity/nearest.h sparsity/policy_fields.h
+    sparsity/units.h
     trainers/checkpoint_progress.h trainers/csv.h trainers/measure/ceilings.h trainers/measure/clock.h
     trainers/measure/masks.h trainers/measure/records.h trainers/measure/sampler.h
     trainers/measure/samples.h trainers/measure/tuning.h trainers/reactivation/kept_runs.h

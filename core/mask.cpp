@@ -96,9 +96,10 @@ const Mask::Data& Mask::data() const {
   return *data_;
 }
 
-Mask Mask::build(const Shape& shape, Buffer<std::uint64_t> words) {
+Mask Mask::build(const Shape& shape, Buffer<std::uint64_t> words, Pattern pattern) {
   auto data = std::make_shared<Data>();
   data->shape = shape;
+  data->pattern = pattern;
   data->ranks = make_buffer<std::uint32_t>((words.size() + kWordsPerRank - 1) / kWordsPerRank);
   parallel_for(0, data->ranks.size(), kGrainWords / kWordsPerRank, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r) {
@@ -237,8 +238,25 @@ Tensor Mask::to_tensor() const {
   return result;
 }
 
+namespace {
+
+/// What a union, intersection or difference of two sets keeps for certain.
+Pattern common_blocks(const Mask& a, const Mask& b) {
+  const auto any_blocks = [](const Mask& mask) { return mask.count() == 0 || mask.count() == mask.numel(); };
+  const Pattern left = a.pattern();
+  const Pattern right = b.pattern();
+  if (left.has_blocks() && (left == right || any_blocks(b))) return left;
+  return right.has_blocks() && any_blocks(a) ? right : Pattern();
+}
+
+Pattern within(const Mask& a, const Mask& b) {
+  return a.pattern().kind == Pattern::Kind::Nm ? a.pattern() : common_blocks(a, b);
+}
+
+}  // namespace
+
 template <class Combine>
-Mask Mask::combine(const Mask& a, const Mask& b, const char* op, Combine combine) {
+Mask Mask::combine(const Mask& a, const Mask& b, const char* op, Pattern pattern, Combine combine) {
   COPPICE_CHECK(a.shape() == b.shape(), "[Mask] ", op, " expects equal shapes; got ", a.shape(), " and ", b.shape());
   Buffer<std::uint64_t> words = make_buffer<std::uint64_t>(a.data().words.size());
   const std::uint64_t* const left = a.data().words.data();
@@ -247,19 +265,20 @@ Mask Mask::combine(const Mask& a, const Mask& b, const char* op, Combine combine
   parallel_for(0, words.size(), kGrainWords, [=](std::int64_t first, std::int64_t last) {
     for (std::int64_t w = first; w < last; ++w) out[w] = combine(left[w], right[w]);
   });
-  return build(a.shape(), std::move(words));
+  return build(a.shape(), std::move(words), pattern);
 }
 
 Mask operator|(const Mask& a, const Mask& b) {
-  return Mask::combine(a, b, "|", [](std::uint64_t x, std::uint64_t y) { return x | y; });
+  return Mask::combine(a, b, "|", common_blocks(a, b), [](std::uint64_t x, std::uint64_t y) { return x | y; });
 }
 
 Mask operator&(const Mask& a, const Mask& b) {
-  return Mask::combine(a, b, "&", [](std::uint64_t x, std::uint64_t y) { return x & y; });
+  const Pattern pattern = b.pattern().kind == Pattern::Kind::Nm ? b.pattern() : within(a, b);
+  return Mask::combine(a, b, "&", pattern, [](std::uint64_t x, std::uint64_t y) { return x & y; });
 }
 
 Mask operator-(const Mask& a, const Mask& b) {
-  return Mask::combine(a, b, "-", [](std::uint64_t x, std::uint64_t y) { return x & ~y; });
+  return Mask::combine(a, b, "-", within(a, b), [](std::uint64_t x, std::uint64_t y) { return x & ~y; });
 }
 
 Mask operator~(const Mask& a) { return Mask::all(a.shape()) - a; }

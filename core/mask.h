@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include <coppice/core/export.h>
@@ -19,7 +21,7 @@ class Tensor;
 /// The structure a mask must keep. Rows are dimension 0, columns all others flattened.
 ///
 /// Free           any set
-/// Nm             at most N of every M neighbours along the last dimension, which M divides
+/// Nm             at most N of every M neighbours of a row, whose length M divides (a vector is one row)
 /// Block          r × c blocks of the matrix are all or nothing; blocks at the far edges may be cut
 /// SharedColumns  V neighbouring rows have the same columns
 /// Channels       whole channels: the product of a set of rows (outputs) and a set of dimension-1 indices (inputs)
@@ -33,6 +35,13 @@ struct COPPICE_API Pattern {
   static Pattern block(int r, int c) { return {Kind::Block, r, c}; }
   static Pattern shared_columns(int v) { return {Kind::SharedColumns, v, 0}; }
   static Pattern channels() { return {Kind::Channels, 0, 0}; }
+  /// `free`, `channels`, `2:4` or blocks as `8x1`, which is also how shared columns of 8 rows are written. Nothing for
+  /// any other text.
+  static std::optional<Pattern> from_text(std::string_view text);
+  /// Blocks or shared columns: the set consists of whole blocks.
+  bool has_blocks() const { return kind == Kind::Block || kind == Kind::SharedColumns; }
+  std::int64_t block_rows() const { return has_blocks() ? first : 1; }
+  std::int64_t block_columns() const { return kind == Kind::Block ? second : 1; }
   friend bool operator==(const Pattern&, const Pattern&) = default;
 };
 
@@ -61,6 +70,8 @@ class COPPICE_API Mask {
   Pattern pattern() const;
   /// The same set under a constraint. Throws `[Mask] …` if the set breaks it.
   Mask with_pattern(Pattern pattern) const;
+  /// Whether the set meets a constraint that its shape allows.
+  bool keeps(Pattern pattern) const;
   std::int64_t numel() const;
   std::int64_t count() const;
   /// The fraction set.
@@ -90,7 +101,8 @@ class COPPICE_API Mask {
   /// A bool tensor of the dense shape.
   Tensor to_tensor() const;
 
-  // Set algebra. Shapes must agree; the result has a free pattern.
+  // Set algebra. Shapes must agree. Sets of whole blocks give sets of whole blocks, with the pattern of both (empty and
+  // full sets consist of any blocks); what lies within an N:M set has its pattern; every other result is free.
   friend COPPICE_API Mask operator|(const Mask& a, const Mask& b);
   friend COPPICE_API Mask operator&(const Mask& a, const Mask& b);
   friend COPPICE_API Mask operator-(const Mask& a, const Mask& b);  ///< in a and not in b
@@ -107,14 +119,15 @@ class COPPICE_API Mask {
   struct Data;
   explicit Mask(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
   /// Counts the words and lays out the directory.
-  static Mask build(const Shape& shape, Buffer<std::uint64_t> words);
+  static Mask build(const Shape& shape, Buffer<std::uint64_t> words, Pattern pattern = {});
   template <class Combine>
-  static Mask combine(const Mask& a, const Mask& b, const char* op, Combine combine);
+  static Mask combine(const Mask& a, const Mask& b, const char* op, Pattern pattern, Combine combine);
   const Data& data() const;
   void check_pattern(Pattern pattern) const;
   std::shared_ptr<const Data> data_;
 };
 
+COPPICE_API std::ostream& operator<<(std::ostream& out, Pattern pattern);
 /// `Mask (300, 784), 23520 of 235200 set (10.00 %)`
 COPPICE_API std::ostream& operator<<(std::ostream& out, const Mask& mask);
 

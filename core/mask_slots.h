@@ -72,4 +72,22 @@ void for_each_slot(const Mask& at, const Mask& outer, Visit visit) {
                    });
 }
 
+/// Calls visit(row, column, slot) for the set positions of the rows from first to last of the mask seen as a matrix of
+/// rows of `columns`, in order.
+template <class Visit>
+void for_each_in_rows(const Mask& mask, std::int64_t columns, std::int64_t first, std::int64_t last, Visit visit) {
+  const std::uint64_t* const words = mask.words().data();
+  std::int64_t slot = mask.rank(first * columns);
+  for (std::int64_t row = first; row < last; ++row) {
+    const std::int64_t begin = row * columns;
+    const std::int64_t end = begin + columns;
+    for (std::int64_t w = begin / 64; w * 64 < end; ++w) {
+      std::uint64_t word = words[w];
+      if (w * 64 < begin) word &= ~std::uint64_t{0} << (begin - w * 64);
+      if (end - w * 64 < 64) word &= ~(~std::uint64_t{0} << (end - w * 64));
+      for (; word != 0; word &= word - 1) visit(row, w * 64 + std::countr_zero(word) - begin, slot++);
+    }
+  }
+}
+
 }  // namespace coppice::detail

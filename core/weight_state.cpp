@@ -23,11 +23,15 @@ std::array<Mask, 3> each_once(const std::array<Mask, 3>& sets, F f) {
   return results;
 }
 
-/// One of `others` where it is the same set, so that equal sets are held once; else `mask`.
+/// One of `others` where it is the same set of the same pattern, so that equal sets are held once; else `mask`.
 Mask shared(const Mask& mask, std::initializer_list<Mask> others) {
-  const Mask* const same = std::ranges::find(others, mask);
+  const Mask* const same = std::ranges::find_if(
+      others, [&](const Mask& other) { return other.pattern() == mask.pattern() && other == mask; });
   return same == others.end() ? mask : *same;
 }
+
+/// What is alive for good.
+Mask settled(const Mask& alive, const Mask& awake) { return awake.defined() ? alive - awake : alive; }
 
 Mask or_undefined_if_empty(const Mask& mask) { return mask.defined() && mask.count() > 0 ? mask : Mask(); }
 
@@ -65,7 +69,7 @@ void check_values(const Tensor& values, const Mask& at, DType dtype, const char*
 KernelStructure::~KernelStructure() = default;
 
 WeightState::WeightState(const Tensor& dense, const Mask& alive)
-    : stored_(storage_of(alive)), alive_(alive), trainable_(alive), stateful_(alive) {
+    : stored_(storage_of(alive)), alive_(alive), trainable_(alive), stateful_(alive), pattern_(alive.pattern()) {
   COPPICE_CHECK(dense.dtype() == kFloat32 || dense.dtype() == kFloat64,
                 "[WeightState] expects float32 or float64 values; got ", dense.dtype(), " ", dense.shape());
   const Tensor packed = gather(dense, alive_);
@@ -105,8 +109,9 @@ void WeightState::check_within(const Mask& weights, const Mask& allowed, const c
 }
 
 void WeightState::move_to(const Mask& alive, const Mask& trainable, const Mask& stateful, const Mask& awake) {
-  const Mask next_alive = shared(alive, {alive_});
-  const Mask next_stateful = shared(stateful, {next_alive, stateful_});
+  if (!settled(alive, awake).keeps(pattern_)) pattern_ = Pattern();
+  const Mask next_alive = shared(conforming(alive), {alive_});
+  const Mask next_stateful = shared(conforming(stateful), {next_alive, stateful_});
   const Mask next_stored = shared(storage_of(next_alive), {stored_});
   if (!(next_stored == next_alive)) {  // else the dead are left behind
     if (const Mask dead = alive_ - next_alive; dead.count() > 0) clear(values_, stored_, dead);
@@ -122,8 +127,8 @@ void WeightState::move_to(const Mask& alive, const Mask& trainable, const Mask& 
     std::size_t v = 0;
     for (auto& [name, vector] : states_) vector = vectors[v++];
   }
-  trainable_ = shared(trainable, {next_alive, next_stateful, trainable_});
-  awake_ = or_undefined_if_empty(awake);
+  trainable_ = shared(conforming(trainable), {next_alive, next_stateful, trainable_});
+  awake_ = awake.defined() ? or_undefined_if_empty(conforming(awake)) : Mask();
   if (awake_.defined()) awake_ = shared(awake_, {trainable_, next_alive});
   alive_ = next_alive;
   stateful_ = next_stateful;
@@ -132,6 +137,15 @@ void WeightState::move_to(const Mask& alive, const Mask& trainable, const Mask& 
   ++value_version_;
   const std::lock_guard lock(structure_mutex_);
   structures_.clear();  // they belong to the masks before, and after an exploration to all weights
+}
+
+Mask WeightState::conforming(const Mask& mask) const {
+  return mask.with_pattern(mask.keeps(pattern_) ? pattern_ : Pattern());
+}
+
+void WeightState::set_pattern(Pattern pattern) {
+  pattern_ = settled(alive_, awake_).with_pattern(pattern).pattern();
+  move_to(alive_, trainable_, stateful_, awake_);
 }
 
 void WeightState::set_dormant(const Mask& dormant) {
@@ -230,7 +244,9 @@ void WeightState::restore(const WeightSets& sets, const Tensor& values, const Te
   check_within(dormant, awake | ~sets.alive, "restore", "a dormant set that is not alive or awake");
   check_values(values, sets.alive, dtype(), "values");
   if (dormant.count() > 0) check_values(dormant_values, dormant, dtype(), "dormant values");
+  const Pattern pattern = sets.pattern == Pattern() ? sets.alive.pattern() : sets.pattern;
 
+  pattern_ = settled(sets.alive, awake).with_pattern(pattern).pattern();
   states_.clear();
   move_to(sets.alive, trainable, stateful, awake);
   overwrite(values_, stored_, detail::raw_contiguous(values), alive_);

@@ -42,6 +42,7 @@ struct COPPICE_API WeightSets {
   Mask stateful{};
   Mask awake{};
   Mask dormant{};
+  Pattern pattern{};  ///< WeightState::pattern(); free: that of `alive`
 };
 
 /// What a Masked tensor shares: which weights are stored, alive, trainable, and have optimiser state; their values.
@@ -52,6 +53,10 @@ struct COPPICE_API WeightSets {
 /// gradient of kind Trainable is packed over `trainable`. `stored` is `alive`, or, above kDenseStorage density,
 /// everything: then the packed values *are* the dense array, with zeros where nothing is alive. Dormant values lie
 /// apart, so neither kernels nor optimisers meet them.
+///
+/// The pattern of a weight is that of the mask it is made with, or set by set_pattern(). What is alive and not awake
+/// keeps it; each of the sets has it where it keeps it, whatever its own mask said. A transition that breaks it makes
+/// it free for good, so that prune(D) and grow(G) of whole blocks keep a pattern of blocks, and all others lose it.
 ///
 /// The four transitions keep every entry not named bit-identical and leave counts exact.
 ///
@@ -81,7 +86,11 @@ class COPPICE_API WeightState {
   Mask dormant() const;
   /// The dormant values, packed over dormant().
   Tensor dormant_values() const;
-  WeightSets sets() const { return {alive_, trainable_, stateful_, awake(), dormant()}; }
+  WeightSets sets() const { return {alive_, trainable_, stateful_, awake(), dormant(), pattern_}; }
+  /// The constraint that what is alive and not awake keeps.
+  Pattern pattern() const { return pattern_; }
+  /// Takes another one. Throws `[Mask] …` if the weights alive and not awake break it, and then changes nothing.
+  void set_pattern(Pattern pattern);
 
   /// One-dimensional, stored().count() elements, in slot order. Optimisers write it in place, through bump_values().
   const Tensor& values() const { return values_; }
@@ -149,6 +158,8 @@ class COPPICE_API WeightState {
  private:
   /// Values and optimiser state move to the new sets; entries that had none start at 0.
   void move_to(const Mask& alive, const Mask& trainable, const Mask& stateful, const Mask& awake);
+  /// The same set, with the pattern where it keeps it.
+  Mask conforming(const Mask& mask) const;
   /// Says what is dormant of weights about to be pruned or put to sleep.
   void retire(const Mask& weights, Dormant dormant);
   void set_dormant(const Mask& dormant);
@@ -156,6 +167,7 @@ class COPPICE_API WeightState {
 
   Mask stored_, alive_, trainable_, stateful_;
   Mask awake_, dormant_;  // undefined where empty
+  Pattern pattern_;
   Tensor values_;
   Tensor dormant_values_;
   std::map<std::string, Tensor> states_;

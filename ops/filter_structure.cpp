@@ -16,8 +16,7 @@ struct TrainableFilterRows final : FilterStructure {};
 
 std::int64_t shared_rows(const Mask& mask) {
   const Pattern pattern = mask.pattern();
-  const bool shares =
-      pattern.kind == Pattern::Kind::SharedColumns || (pattern.kind == Pattern::Kind::Block && pattern.second == 1);
+  const bool shares = pattern.has_blocks() && pattern.block_columns() == 1;
   return shares && pattern.first % 4 == 0 && mask.shape()[0] % pattern.first == 0 ? pattern.first : 1;
 }
 

@@ -1,11 +1,11 @@
 #include <coppice/ops/sparse_structure.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
 
+#include <coppice/core/mask_slots.h>
 #include <coppice/core/parallel.h>
 #include <coppice/ops/cpu/row_blocks.h>
 
@@ -27,23 +27,6 @@ std::int64_t block_columns_for(std::int64_t columns, double density, const Block
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(static_cast<double>(columns) / blocks)));
 }
 
-/// Calls visit(row, column, slot) for the set positions of rows from first to last.
-template <class Visit>
-void for_each_entry(const Mask& mask, std::int64_t columns, std::int64_t first, std::int64_t last, Visit visit) {
-  const std::uint64_t* const words = mask.words().data();
-  std::int64_t slot = mask.rank(first * columns);
-  for (std::int64_t row = first; row < last; ++row) {
-    const std::int64_t begin = row * columns;
-    const std::int64_t end = begin + columns;
-    for (std::int64_t w = begin / 64; w * 64 < end; ++w) {
-      std::uint64_t word = words[w];
-      if (w * 64 < begin) word &= ~std::uint64_t{0} << (begin - w * 64);
-      if (end - w * 64 < 64) word &= ~(~std::uint64_t{0} << (end - w * 64));
-      for (; word != 0; word &= word - 1) visit(row, w * 64 + std::countr_zero(word) - begin, slot++);
-    }
-  }
-}
-
 struct AliveRows final : CsrStructure {};
 struct AliveColumns final : CsrStructure {};
 struct TrainableRows final : CsrStructure {};
@@ -52,8 +35,7 @@ struct TrainableRows final : CsrStructure {};
 
 bool has_row_groups(const Mask& mask) {
   const Pattern pattern = mask.pattern();
-  return (pattern.kind == Pattern::Kind::SharedColumns || pattern.kind == Pattern::Kind::Block) &&
-         pattern.first % cpu::kGroupRows == 0;
+  return pattern.has_blocks() && pattern.block_rows() % cpu::kGroupRows == 0;
 }
 
 void CsrStructure::set_size(std::int64_t rows, std::int64_t columns, std::int64_t entries, bool groups) {
@@ -80,7 +62,7 @@ void CsrStructure::build_rows(const Mask& mask, CsrStructure& out) {
         out.starts_[b * rows + row] = static_cast<std::uint32_t>(mask.rank(row * columns + column));
       }
     }
-    for_each_entry(mask, columns, first, last, [&](std::int64_t, std::int64_t column, std::int64_t slot) {
+    detail::for_each_in_rows(mask, columns, first, last, [&](std::int64_t, std::int64_t column, std::int64_t slot) {
       out.indices_[slot] = static_cast<std::uint16_t>(column % out.block_columns_);
     });
   });
@@ -92,7 +74,7 @@ void CsrStructure::build_columns(const Mask& mask, CsrStructure& out) {
   out.set_size(columns, rows, mask.count(), false);
   out.slots_ = Buffer<std::uint32_t>(mask.count());
   std::vector<std::uint32_t> next(static_cast<std::size_t>(columns) + 1);
-  for_each_entry(mask, columns, 0, rows, [&](std::int64_t, std::int64_t column, std::int64_t) {
+  detail::for_each_in_rows(mask, columns, 0, rows, [&](std::int64_t, std::int64_t column, std::int64_t) {
     ++next[static_cast<std::size_t>(column) + 1];
   });
   for (std::size_t c = 0; c < static_cast<std::size_t>(columns); ++c) next[c + 1] += next[c];
@@ -102,7 +84,7 @@ void CsrStructure::build_columns(const Mask& mask, CsrStructure& out) {
     std::copy_n(next.begin(), columns, out.starts_.data() + b * columns);
     const std::int64_t first = std::min(b * out.block_columns_, rows);  // the last block may end past the rows
     const std::int64_t last = std::min(first + out.block_columns_, rows);
-    for_each_entry(mask, columns, first, last, [&](std::int64_t row, std::int64_t column, std::int64_t slot) {
+    detail::for_each_in_rows(mask, columns, first, last, [&](std::int64_t row, std::int64_t column, std::int64_t slot) {
       const std::uint32_t entry = next[static_cast<std::size_t>(column)]++;
       out.indices_[entry] = static_cast<std::uint16_t>(row - first);
       out.slots_[entry] = static_cast<std::uint32_t>(slot);

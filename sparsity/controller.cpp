@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -76,15 +77,22 @@ class NoDecay {
 }  // namespace
 
 Scores MaskController::Impl::score(const ControlledLayer& layer, const Criterion& criterion, const Mask& candidates,
-                                   const CycleStep& step) const {
+                                   Take take, const CycleStep& step) const {
   const Tensor gradient = criterion.needs_dense_gradient ? layer.weight.grad() : Tensor();
-  return {criterion.score({.name = layer.name,
-                           .state = layer.state(),
-                           .candidates = candidates,
-                           .gradient = gradient,
-                           .seed = plan.seed,
-                           .update = step.update}),
-          candidates, layer.name};
+  const Scores scores{criterion.score({.name = layer.name,
+                                       .state = layer.state(),
+                                       .candidates = candidates,
+                                       .gradient = gradient,
+                                       .seed = plan.seed,
+                                       .update = step.update}),
+                      candidates, layer.name};
+  const Pattern pattern = layer.state().pattern();
+  if (pattern.kind != Pattern::Kind::Nm) return layer.units().scores(scores, criterion);
+  const std::int64_t m = pattern.second;
+  const SelectOptions options{.take = take, .absolute = criterion.absolute};
+  if (take == Take::Largest) return detail::within_groups(scores, m, pattern.first, layer.after_prune, options);
+  // Where dropped weights may not return, a group can drop as many as it has others to grow.
+  return policy.regrow_just_dropped ? scores : detail::within_groups(scores, m, m, layer.before, options);
 }
 
 std::vector<Mask> MaskController::Impl::choose(const Criterion& criterion, const std::vector<Mask>& candidates,
@@ -95,25 +103,36 @@ std::vector<Mask> MaskController::Impl::choose(const Criterion& criterion, const
                             static_cast<std::uint64_t>(step.update));
   };
   const bool random_ties = policy.tie_break == TieBreak::Random;
+  const auto options = [&](Generator& ties) {
+    return SelectOptions{.take = take, .absolute = criterion.absolute, .tie_break = random_ties ? &ties : nullptr};
+  };
+  std::vector<Mask> chosen;
   if (policy.ranking == Ranking::Global) {
+    check_same_blocks();
     std::vector<Scores> all;
-    std::int64_t total = 0;
     for (std::size_t l = 0; l < layers.size(); ++l) {
-      all.push_back(score(layers[l], criterion, candidates[l], step));
-      total += counts[l];
+      all.push_back(score(layers[l], criterion, candidates[l], take, step));
     }
     Generator ties = lottery("");
-    return select_global(all, total,
-                         {.take = take, .absolute = criterion.absolute, .tie_break = random_ties ? &ties : nullptr});
+    chosen = select_global(all, std::reduce(counts.begin(), counts.end()), options(ties));
+  } else {
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      Generator ties = lottery(layers[l].name);
+      chosen.push_back(select(score(layers[l], criterion, candidates[l], take, step), counts[l], options(ties)));
+    }
   }
-  std::vector<Mask> chosen;
-  for (std::size_t l = 0; l < layers.size(); ++l) {
-    Generator ties = lottery(layers[l].name);
-    chosen.push_back(
-        select(score(layers[l], criterion, candidates[l], step), counts[l],
-               {.take = take, .absolute = criterion.absolute, .tie_break = random_ties ? &ties : nullptr}));
-  }
+  for (std::size_t l = 0; l < layers.size(); ++l) chosen[l] = layers[l].units().weights(chosen[l]);
   return chosen;
+}
+
+void MaskController::Impl::check_same_blocks() const {
+  for (const ControlledLayer& layer : layers) {
+    const Pattern first = layers.front().state().pattern();
+    const Pattern pattern = layer.state().pattern();
+    COPPICE_CHECK(pattern.block_rows() == first.block_rows() && pattern.block_columns() == first.block_columns(),
+                  "[MaskController] ranking=global expects weights that all have the same blocks; got ", first, " for ",
+                  layers.front().name, " and ", pattern, " for ", layer.name);
+  }
 }
 
 void MaskController::Impl::wake() {
@@ -151,16 +170,29 @@ void MaskController::Impl::thaw() {
   exploring = false;
 }
 
+std::int64_t MaskController::Impl::droppable(const ControlledLayer& layer) const {
+  const detail::Units units = layer.units();
+  const std::int64_t alive = units.of(layer.before).count();
+  if (policy.regrow_just_dropped) return alive;
+  // Where dropped weights may not return, no more can be dropped than there are others to grow.
+  const Pattern pattern = layer.state().pattern();
+  if (pattern.kind != Pattern::Kind::Nm) return std::min(alive, units.shape().numel() - alive);
+  std::vector<std::int64_t> in_group(static_cast<std::size_t>(layer.before.numel() / pattern.second));
+  layer.before.for_each(
+      [&](std::int64_t position, std::int64_t) { ++in_group[static_cast<std::size_t>(position / pattern.second)]; });
+  std::int64_t droppable = 0;
+  for (const std::int64_t count : in_group) droppable += std::min(count, pattern.second - count);
+  return droppable;
+}
+
 void MaskController::Impl::drop(const CycleStep& step, std::int64_t at) {
   fraction = policy.fraction.at(at, plan.total_steps);
   std::vector<Mask> candidates;
   std::vector<std::int64_t> counts;
   for (ControlledLayer& layer : layers) {
     layer.before = layer.state().alive();
-    const std::int64_t alive = layer.before.count();
-    // Where dropped weights may not return, no more can be dropped than there are others to grow.
-    const std::int64_t limit = policy.regrow_just_dropped ? alive : std::min(alive, layer.before.numel() - alive);
-    counts.push_back(std::min(rounded(fraction * static_cast<double>(alive), policy.rounding), limit));
+    const std::int64_t alive = layer.units().of(layer.before).count();
+    counts.push_back(std::min(rounded(fraction * static_cast<double>(alive), policy.rounding), droppable(layer)));
     candidates.push_back(layer.before);
   }
   const std::vector<Mask> chosen = choose(policy.drop, candidates, counts, Take::Smallest, step);
@@ -189,7 +221,7 @@ void MaskController::Impl::grow(const CycleStep& step, std::int64_t at) {
   for (const ControlledLayer& layer : layers) {
     // Everything outside the mask that the drop left, whether awake now or not.
     candidates.push_back(policy.regrow_just_dropped ? ~layer.after_prune : ~layer.before);
-    counts.push_back(layer.dropped.count());
+    counts.push_back(layer.units().of(layer.dropped).count());
   }
   const std::vector<Mask> chosen = choose(policy.grow, candidates, counts, Take::Largest, step);
   for (std::size_t l = 0; l < layers.size(); ++l) apply(layers[l], chosen[l], step);
@@ -234,6 +266,10 @@ MaskController::MaskController(nn::Module& model, MaskPolicy policy, Plan plan)
   for (const nn::PrunableWeight& weight : nn::prunable(model)) {
     impl_->prunable_numel += weight.tensor().numel();
     if (weight.tensor().is_masked()) {
+      COPPICE_CHECK(
+          !impl_->policy.updates() || weight.tensor().weight_state().pattern().kind != Pattern::Kind::Channels,
+          "[MaskController] expects weights of a pattern that it can keep; got channels for ", weight.name,
+          "; set_pattern({}) of its weight_state() gives it up");
       impl_->layers.push_back(
           {weight.name, weight.tensor(), detail::MaskHistory(weight.tensor().weight_state().alive()), {}, {}, {}});
     } else {

@@ -26,11 +26,11 @@ namespace coppice::sparsity {
 COPPICE_API std::vector<LayerShape> prunable_layers(nn::Module& model);
 
 /// Replaces every prunable weight of density < 1 by a Masked one that keeps its values at exactly
-/// alive_count(numel, density) positions, uniformly at random, keyed by (seed, name). A layer of density 1 stays a
-/// dense parameter. Call it before an optimiser takes the model's parameters.
+/// alive_count(units, density) random units of a pattern (random_mask in sparsity/projection.h), keyed by (seed, name).
+/// A layer of density 1 stays a dense parameter. Call it before an optimiser takes the model's parameters.
 COPPICE_API void make_sparse(nn::Module& model, const std::vector<double>& densities, std::uint64_t seed,
-                             Dormant pruned = Dormant::Drop);
-/// The same with the policy's density and distribution, and what its `start` needs.
+                             Dormant pruned = Dormant::Drop, Pattern pattern = {});
+/// The same with the policy's density, distribution and pattern, and what its `start` needs.
 COPPICE_API void make_sparse(nn::Module& model, const MaskPolicy& policy, std::uint64_t seed);
 
 /// What an iteration is.
@@ -40,7 +40,7 @@ struct StepDecision {
   bool optimizer_step = true;  ///< whether end_step will take one
 };
 
-/// What one update did to one layer.
+/// What one update did to one layer, in weights.
 struct LayerUpdate {
   std::string name;
   std::int64_t numel = 0;
@@ -82,6 +82,12 @@ struct Plan {
 ///
 /// Exploration lies inside the loop: outside it the model is as sparse as the policy says whenever `exploring` was
 /// false, so evaluate after end_step of such an iteration. Mask choices depend on (seed, parameter name, update) only.
+///
+/// A weight keeps its pattern. Where that is one of blocks, whole blocks are dropped and grown: they are what the share
+/// exchanged counts, and a block's score is the sum over its weights. Of an N:M pattern single weights are exchanged,
+/// and those compete for growth that their group of M has room for: where every group is full, each grows as many of
+/// its best as it dropped. Ties within a group go by position. With Ranking::Global all weights must have the same
+/// blocks. A weight of whole channels is refused by policies that update.
 class COPPICE_API MaskController {
  public:
   /// Takes the Masked weights `model` has now. The model must outlive the controller.

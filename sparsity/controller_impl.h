@@ -13,6 +13,7 @@
 #include <coppice/sparsity/controller.h>
 #include <coppice/sparsity/mask_history.h>
 #include <coppice/sparsity/selection.h>
+#include <coppice/sparsity/units.h>
 
 namespace coppice::sparsity {
 
@@ -28,6 +29,7 @@ struct ControlledLayer {
   Mask after_prune;  ///< before without dropped
 
   WeightState& state() const { return weight.weight_state(); }
+  Units units() const { return {weight.shape(), state().pattern()}; }
 };
 
 }  // namespace detail
@@ -57,13 +59,19 @@ struct MaskController::Impl {
   /// Holds what exploration does not train, and the batch norms.
   void freeze();
   void thaw();
+  /// How many units of a layer the present cycle may drop.
+  std::int64_t droppable(const detail::ControlledLayer& layer) const;
   void drop(const CycleStep& step, std::int64_t at);
   void grow(const CycleStep& step, std::int64_t at);
   void apply(detail::ControlledLayer& layer, const Mask& grown, const CycleStep& step);
-  Scores score(const detail::ControlledLayer& layer, const Criterion& criterion, const Mask& candidates,
+  /// Of the units among the candidates, those only that the layer's pattern lets be taken.
+  Scores score(const detail::ControlledLayer& layer, const Criterion& criterion, const Mask& candidates, Take take,
                const CycleStep& step) const;
+  /// As many units of each layer as `counts` says, or of all together; gives their weights.
   std::vector<Mask> choose(const Criterion& criterion, const std::vector<Mask>& candidates,
                            const std::vector<std::int64_t>& counts, Take take, const CycleStep& step) const;
+  /// Throws unless the layers' units have as many weights.
+  void check_same_blocks() const;
   void record(const CycleStep& step, std::int64_t at, const std::vector<Mask>& grown);
 };
 

@@ -45,7 +45,7 @@ Criterion dense_gradient() {
           .absolute = true};
 }
 
-Criterion random() { return {.name = "random", .score = random_scores}; }
+Criterion random() { return {.name = "random", .score = random_scores, .additive = false}; }
 
 namespace {
 

@@ -32,6 +32,7 @@ struct Criterion {
   /// Scores over candidates.count() in slot order, or of the weight's shape; f32 or f64.
   std::function<Tensor(const ScoreInput&)> score;
   bool absolute = false;  ///< scores are ranked by their absolute value
+  bool additive = true;   ///< a block's score is the sum over its weights, else that of its first weight
 };
 
 namespace criterion {

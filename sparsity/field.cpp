@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <sstream>
 
 #include <coppice/core/error.h>
@@ -188,6 +189,24 @@ Field field(std::string key, Criterion& value, std::string help) {
   made.get = [&value] { return value.name; };
   made.assign = [&value, words = made.words](std::string_view text) {
     value = criterion::named(words[word_index(words, text)]);
+  };
+  return made;
+}
+
+Field field(std::string key, Pattern& value, std::string help) {
+  Field made{.key = std::move(key),
+             .kind = FieldKind::Text,
+             .help = std::move(help),
+             .expects = "`free`, N:M as `2:4` or blocks as `8x1`"};
+  made.get = [&value] {
+    std::ostringstream text;
+    text << value;
+    return std::move(text).str();
+  };
+  made.assign = [&value, expects = made.expects](std::string_view text) {
+    const std::optional<Pattern> pattern = Pattern::from_text(text);
+    if (!pattern || pattern->kind == Pattern::Kind::Channels) fail_value(expects, text);
+    value = *pattern;
   };
   return made;
 }

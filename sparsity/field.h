@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <coppice/core/export.h>
+#include <coppice/core/mask.h>
 #include <coppice/sparsity/criterion.h>
 
 namespace coppice::sparsity::detail {
@@ -61,6 +62,7 @@ COPPICE_API Field field(std::string key, std::uint64_t& value, std::string help)
 COPPICE_API Field field(std::string key, double& value, std::string help, Bounds bounds = {});
 COPPICE_API Field field(std::string key, std::string& value, std::string help);
 COPPICE_API Field field(std::string key, Criterion& value, std::string help);
+COPPICE_API Field field(std::string key, Pattern& value, std::string help);
 COPPICE_API Field field(std::string key, std::vector<std::int64_t>& value, std::string help, Bounds bounds = {});
 COPPICE_API Field field(std::string key, std::vector<double>& value, std::string help, Bounds bounds = {});
 COPPICE_API Field field(std::string key, std::vector<std::string>& value, std::string help);

@@ -35,6 +35,7 @@ detail::Fields detail::fields_of(MaskPolicy& policy) {
       field("distribution", policy.distribution, words(policy.distribution), "how the density is spread over layers"),
       field("dense_first", policy.dense_first, "the first prunable layer stays dense"),
       field("dense_last", policy.dense_last, "the last prunable layer stays dense"),
+      field("pattern", policy.pattern, "what masks consist of: weights, blocks, or N of every M"),
       field("interval", policy.interval, "H: steps before each drop; 0: the mask never changes", steps),
       field("accuracy_steps", policy.accuracy_steps, "J: steps between drop and wake", steps),
       field("exploration_steps", policy.exploration_steps, "Q: steps with everything awake", steps),

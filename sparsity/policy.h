@@ -47,6 +47,7 @@ struct COPPICE_API MaskPolicy {
   Distribution distribution = Distribution::Erk;
   bool dense_first = false;
   bool dense_last = false;
+  Pattern pattern = {};  ///< of the masks that make_sparse draws; an update keeps whatever pattern a weight has
 
   // when
   std::int64_t interval = 0;           ///< H: steps before each drop; 0: the structure never changes

@@ -103,11 +103,12 @@ class Entries {
 
 Tensor join(Entries entries, const std::string& description) {
   const auto [shape, pattern] = parse_description(description);
-  const WeightSets sets = {.alive = mask_of_bits(entries.require("alive"), shape, "alive", pattern),
+  const WeightSets sets = {.alive = mask_of_bits(entries.require("alive"), shape, "alive"),
                            .trainable = entries.take_mask("trainable", shape),
                            .stateful = entries.take_mask("stateful", shape),
                            .awake = entries.take_mask("awake", shape),
-                           .dormant = entries.take_mask("dormant", shape)};
+                           .dormant = entries.take_mask("dormant", shape),
+                           .pattern = pattern};
   const Tensor values = entries.require("values");
   const Tensor dormant_values = sets.dormant.defined() ? entries.require("dormant_values") : Tensor();
   // One zero seen as the whole shape: the file's claim of a large shape costs no memory.
@@ -135,7 +136,7 @@ Tensor bits_of(const Mask& mask) {
   return bits;
 }
 
-Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& entry, Pattern pattern) {
+Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& entry) {
   COPPICE_CHECK(bits.dtype() == kUInt8 && bits.dim() == 1 && bits.numel() == bytes_of_bits(shape.numel()), "'", entry,
                 "' expects uint8 (", bytes_of_bits(shape.numel()), ") for ", shape, "; got ", bits.dtype(), " ",
                 bits.shape());
@@ -144,7 +145,7 @@ Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& ent
     words[words.size() - 1] = 0;
     std::memcpy(words.data(), bits.raw_data(), static_cast<std::size_t>(bits.numel()));
   }
-  return Mask::from_words(shape, std::move(words), pattern);
+  return Mask::from_words(shape, std::move(words));
 }
 
 Safetensors split_masked(const Safetensors& content, const std::string& file) {
@@ -160,7 +161,7 @@ Safetensors split_masked(const Safetensors& content, const std::string& file) {
       continue;
     }
     const WeightState& state = tensor.weight_state();
-    result.metadata[std::string(kPrefix) + name] = describe(state.shape(), state.alive().pattern());
+    result.metadata[std::string(kPrefix) + name] = describe(state.shape(), state.pattern());
     add(name + ".alive", bits_of(state.alive()));
     add(name + ".values", WeightState::remap(state.values(), state.stored(), state.alive()));
     if (!(state.trainable() == state.alive())) add(name + ".trainable", bits_of(state.trainable()));

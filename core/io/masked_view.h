@@ -10,8 +10,8 @@ namespace coppice::detail {
 
 /// A mask as a file holds it: u8, bit p % 8 of byte p / 8 for row-major position p.
 Tensor bits_of(const Mask& mask);
-/// The inverse, for a shape and pattern known otherwise. Throws `'entry' expects …`.
-Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& entry, Pattern pattern = {});
+/// The inverse, for a shape known otherwise. Throws `'entry' expects …`.
+Mask mask_of_bits(const Tensor& bits, const Shape& shape, const std::string& entry);
 
 /// As load_safetensors, but the entries of a masked view stay apart.
 COPPICE_API Safetensors load_parts(const std::filesystem::path& file);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <coppice/core/allocator.h>
+#include <coppice/core/error.h>
 #include <coppice/core/generator.h>
 #include <coppice/core/weight_state.h>
 
@@ -352,6 +353,66 @@ TEST(WeightState, MaskedTensorsShareTheirState) {
   EXPECT_EQ(weight.to_dense().to_vector<float>(), (Floats{0, 0, 0, 1, 0, 0, 0, 0}));
   EXPECT_THROW(Tensor::ones({2}).weight_state(), Error);
   EXPECT_THROW(Tensor::masked(Tensor::ones({8}), at(shape, {1})), Error);
+}
+
+TEST(WeightState, KeepsItsPatternWhereWholeUnitsChange) {
+  const Shape shape{4, 3};
+  const Pattern pairs = Pattern::block(2, 1);
+  // Pairs of rows: {0, 3}, {1, 4}, {2, 5}, {6, 9}, {7, 10}, {8, 11}.
+  const auto state_of = [&] { return WeightState(Tensor::ones(shape), at(shape, {0, 3, 1, 4}).with_pattern(pairs)); };
+  WeightState state = state_of();
+  state.prune(at(shape, {0, 3}));  // whole, though the mask does not say so
+  EXPECT_EQ(state.alive().pattern(), pairs);
+  EXPECT_EQ(state.alive().version(), state.trainable().version()) << "equal sets are one object";
+  state.wake(~state.alive());
+  for (const Mask& mask : {state.alive(), state.trainable(), state.stateful(), state.awake()}) {
+    EXPECT_EQ(mask.pattern(), pairs);
+  }
+  state.grow(at(shape, {8, 11}));
+  state.sleep();
+  EXPECT_EQ(state.alive(), at(shape, {1, 4, 8, 11}));
+  EXPECT_EQ(state.alive().pattern(), pairs);
+  state.set_trainable(at(shape, {1}));
+  EXPECT_EQ(state.trainable().pattern(), Pattern());
+  EXPECT_EQ(state.alive().pattern(), pairs);
+
+  WeightState restored(Tensor::zeros(shape), Mask::none(shape));
+  restored.restore(state.sets(), state.values());
+  EXPECT_EQ(restored.pattern(), pairs);
+  EXPECT_EQ(restored.alive().pattern(), pairs);
+  WeightSets broken = state.sets();
+  broken.alive = broken.trainable = broken.stateful = at(shape, {1, 4, 8});
+  EXPECT_THROW(restored.restore(broken, Tensor::ones({3})), Error);
+  EXPECT_EQ(restored.alive(), state.alive()) << "nothing changed";
+
+  state.prune(at(shape, {1}));
+  EXPECT_EQ(state.pattern(), Pattern());
+  state.grow(at(shape, {1}));
+  EXPECT_EQ(state.alive().pattern(), Pattern()) << "given up for good";
+  EXPECT_THROW(state.set_pattern(Pattern::block(4, 1)), Error);
+  state.set_pattern(pairs);
+  EXPECT_EQ(state.alive().pattern(), pairs);
+}
+
+TEST(WeightState, AnNmPatternOutlivesAnExploration) {
+  const Shape shape{2, 4};
+  const Pattern two = Pattern::nm(2, 4);
+  WeightState state(Tensor::ones(shape), at(shape, {0, 1, 4, 5}).with_pattern(two));
+  state.prune(at(shape, {1}));
+  state.wake(~state.alive());
+  EXPECT_EQ(state.alive().pattern(), Pattern());
+  EXPECT_EQ(state.pattern(), two);
+  WeightState copy(Tensor::zeros(shape), Mask::none(shape));
+  copy.restore(state.sets(), WeightState::remap(state.values(), state.stored(), state.alive()));
+  EXPECT_EQ(copy.pattern(), two);
+  for (WeightState* each : {&state, &copy}) {
+    each->grow(at(shape, {3}));
+    each->sleep();
+    EXPECT_EQ(each->alive(), at(shape, {0, 3, 4, 5}));
+    EXPECT_EQ(each->alive().pattern(), two);
+  }
+  state.grow(at(shape, {6}));
+  EXPECT_EQ(state.pattern(), Pattern()) << "three of four";
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ TEST(Policy, EveryFieldCanBeSetByItsKey) {
                                                                  {"distribution", "er"},
                                                                  {"dense_first", "true"},
                                                                  {"dense_last", "true"},
+                                                                 {"pattern", "8x1"},
                                                                  {"interval", "7"},
                                                                  {"accuracy_steps", "8"},
                                                                  {"exploration_steps", "9"},
@@ -73,6 +74,9 @@ TEST(Policy, SuggestsTheNearestKeyAndValue) {
   EXPECT_TRUE(contains(error_of([&] { policy.set("start", "last-active"); }), "did you mean 'last_active'"));
   EXPECT_TRUE(contains(error_of([&] { policy.set("grow", "gradient"); }), "did you mean 'dense_gradient'"));
   EXPECT_TRUE(contains(error_of([&] { policy.set("interval", "ten"); }), "an integer"));
+  for (const char* text : {"", "block", "8x", "x8", "4:2", "0:4", "0x1", "8x1 ", "-1x1", "channels", "2:4:8"}) {
+    EXPECT_TRUE(contains(error_of([&] { policy.set("pattern", text); }), "N:M as `2:4`")) << text;
+  }
   EXPECT_TRUE(contains(error_of([&] { policy.set("density", "0.1x"); }), "a number"));
   EXPECT_TRUE(contains(error_of([&] { preset("rigel"); }), "did you mean 'rigl'"));
   expect_error([&] { policy.set("density", "1.5"); }, "[policy] density expects a number in [0, 1]; got '1.5'");

@@ -57,6 +57,7 @@ State everything(Training& training) {
                                                                 {"awake", sets.awake},
                                                                 {"dormant", sets.dormant}}) {
       all[prefix + name] = mask.to_tensor();
+      all[prefix + name + "/rows"] = Tensor::full({}, static_cast<double>(mask.pattern().block_rows()));
     }
     all[prefix + "values"] = state.values();
     all[prefix + "dormant_values"] = state.dormant_values();
@@ -105,7 +106,14 @@ std::vector<Case> cases() {
   thawed.freeze_alive = thawed.freeze_others = false;
   thawed.start = Start::LastActive;
   thawed.ranking = Ranking::Global;
+  MaskPolicy blocks = short_iee(3, 2, 4);
+  blocks.pattern = Pattern::block(4, 1);
+  MaskPolicy pairs = short_iee(3, 2, 4);
+  pairs.pattern = Pattern::nm(2, 4);
+  pairs.distribution = Distribution::Uniform;
   return {{"set", set_policy},
+          {"iee, blocks", blocks},
+          {"iee, 2:4", pairs, Rule::AdamW},
           {"rigl", short_rigl(5)},
           {"rigl without skipping", no_skip, Rule::AdamW},
           {"iee", short_iee(3, 2, 4)},

@@ -134,6 +134,9 @@ TEST(RecipeFile, RefusesWhatIsNoTomlOrTooLarge) {
 std::string random_value(const sparsity::detail::Field& field, Generator& random) {
   using sparsity::detail::FieldKind;
   const auto below = [&](std::size_t count) { return static_cast<std::size_t>(random.next_u64() % count); };
+  if (field.key == "policy.pattern") {
+    return std::to_string(1 + below(9)) + (below(2) == 0 ? "x" : ":1") + std::to_string(1 + below(9));
+  }
   switch (field.kind) {
     case FieldKind::Boolean: return below(2) == 0 ? "true" : "false";
     case FieldKind::Integer: return std::to_string(1 + below(1000000));

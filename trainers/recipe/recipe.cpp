@@ -28,8 +28,9 @@ constexpr Bounds kPositive{.least = 1.0};
 Field preset_field(Recipe& recipe) {
   std::vector<std::string> words = sparsity::preset_names();
   words.insert(words.begin(), "custom");
-  Field made = word_field("policy.preset", recipe.preset, std::move(words),
-                          "where the policy starts from; density, distribution, dense_first and dense_last stay");
+  Field made =
+      word_field("policy.preset", recipe.preset, std::move(words),
+                 "where the policy starts from; density, distribution, dense_first, dense_last and pattern stay");
   made.assign = [&recipe, take = made.assign](std::string_view text) {
     take(text);
     detail::use_preset(recipe.policy, text);
@@ -55,6 +56,7 @@ void detail::use_preset(sparsity::MaskPolicy& policy, std::string_view preset) {
   fresh.distribution = policy.distribution;
   fresh.dense_first = policy.dense_first;
   fresh.dense_last = policy.dense_last;
+  fresh.pattern = policy.pattern;
   policy = std::move(fresh);
 }
 

@@ -105,8 +105,8 @@ COPPICE_API std::vector<RecipeKey> recipe_keys(const Recipe& recipe = {});
 COPPICE_API std::vector<std::pair<std::string, std::string>> to_pairs(const Recipe& recipe);
 
 /// Sets a field by its key. Any `policy.` key makes the recipe sparse. `policy.preset` replaces the policy but for
-/// where weights live: density, distribution, dense_first and dense_last. Steps above 0 take the place of epochs and
-/// the other way round. Throws `[recipe] …` with the nearest key, or what the key takes.
+/// where weights live: density, distribution, dense_first, dense_last and pattern. Steps above 0 take the place of
+/// epochs and the other way round. Throws `[recipe] …` with the nearest key, or what the key takes.
 COPPICE_API void set(Recipe& recipe, std::string_view key, std::string_view value);
 
 /// Throws `[recipe] …` where fields contradict each other.

@@ -154,7 +154,10 @@ Tensor exploring_weight() {
 void expect_same_state(const WeightState& a, const WeightState& b) {
   EXPECT_TRUE(a.alive() == b.alive() && a.trainable() == b.trainable() && a.stateful() == b.stateful() &&
               a.stored() == b.stored() && a.awake() == b.awake() && a.dormant() == b.dormant());
+  EXPECT_EQ(a.pattern(), b.pattern());
   EXPECT_EQ(a.alive().pattern(), b.alive().pattern());
+  EXPECT_EQ(a.trainable().pattern(), b.trainable().pattern());
+  EXPECT_EQ(a.stateful().pattern(), b.stateful().pattern());
   EXPECT_TRUE(bit_equal(a.values(), b.values()));
   EXPECT_TRUE(bit_equal(a.dormant_values(), b.dormant_values()));
   ASSERT_EQ(a.states().size(), b.states().size());
@@ -172,18 +175,29 @@ TEST(SafetensorsMasked, TheMaskedViewGivesAnIdenticalStateBack) {
       Tensor::masked(Tensor::randn({7, 9}, generator, {.dtype = kFloat64}), Mask::random({7, 9}, 50, generator));
   const Tensor empty = Tensor::masked(Tensor::ones({3, 3}), Mask::none({3, 3}));
   const Tensor columns = Tensor::masked(Tensor::ones({4, 4}), Mask::all({4, 4}).with_pattern(Pattern::block(2, 4)));
+  // Awake, 2:4 is broken for a while; blocks never are, and one is not trained.
+  const Mask two = Mask::from_positions({2, 4}, std::vector<std::int64_t>{1, 2, 7}).with_pattern(Pattern::nm(2, 4));
+  const Tensor pairs = Tensor::masked(Tensor::ones({2, 4}), two);
+  pairs.weight_state().wake(~two);
+  const Mask half =
+      Mask::from_positions({4, 2}, std::vector<std::int64_t>{0, 2, 5, 7}).with_pattern(Pattern::block(2, 1));
+  const Tensor blocks = Tensor::masked(Tensor::ones({4, 2}), half);
+  blocks.weight_state().set_trainable(Mask::from_positions({4, 2}, std::vector<std::int64_t>{0, 2}));
+  EXPECT_EQ(blocks.weight_state().trainable().pattern(), Pattern::block(2, 1));
   const Safetensors content{.tensors = {{"a", exploring},
                                         {"b", patterned},
                                         {"c", dense_stored},
                                         {"d", empty},
                                         {"e", columns},
+                                        {"f", pairs},
+                                        {"g", blocks},
                                         {"bias", Tensor::ones({3})}},
                             .metadata = {{"step", "12"}}};
   save_safetensors(folder / "m", content, MaskedView::Masked);
   const Safetensors loaded = load_safetensors(folder / "m");
   EXPECT_EQ(loaded.metadata, content.metadata);
-  ASSERT_EQ(loaded.tensors.size(), 6U);
-  for (const char* name : {"a", "b", "c", "d", "e"}) {
+  ASSERT_EQ(loaded.tensors.size(), 8U);
+  for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) {
     SCOPED_TRACE(name);
     ASSERT_TRUE(loaded.tensors.at(name).is_masked());
     expect_same_state(loaded.tensors.at(name).weight_state(), content.tensors.at(name).weight_state());
