@@ -7,8 +7,10 @@
 
 #include <coppice/ops/candidate_registry.h>
 #include <coppice/ops/cpu/gemm.h>
+#include <coppice/ops/cpu/nm.h>
 #include <coppice/ops/cpu/row_blocks.h>
 #include <coppice/ops/cpu/sparse_linear.h>
+#include <coppice/ops/nm_structure.h>
 #include <coppice/ops/sparse_structure.h>
 
 namespace coppice {
@@ -43,6 +45,10 @@ constexpr double kSparseProduct = 1.45;  ///< one alive weight × one sample
 constexpr double kSlotProduct = 1.6;     ///< the same, the value found through its slot
 constexpr double kSampledProduct = 1.6;  ///< one trainable weight × one sample
 constexpr double kGroupProduct = 1.2;    ///< as kSparseProduct, where rows share their columns
+constexpr double kNmProduct = 1.35;      ///< one alive weight of N:4 × one sample
+constexpr double kNmWideProduct = 1.9;   ///< the same of N:8, which takes two shuffles
+constexpr double kNmSpread = 1.3;        ///< as kSlotProduct, where rows of the same places are taken together
+constexpr double kNmPacked = 12.0;       ///< one weight and its shuffle packed
 constexpr double kTransposed = 10.0;     ///< one activation moved into or out of a panel
 constexpr double kPacked = 8.0;          ///< one dense weight packed, expanded or gathered
 constexpr double kListed = 24.0;         ///< one weight's part in building a structure, spread over the steps it serves
@@ -62,11 +68,29 @@ double sparse_cost(const WeightState& weight, std::int64_t samples, const Mask& 
   return n * (entries * product + (rows(weight) + columns(weight)) * kTransposed) + entries * kListed;
 }
 
+double nm_product(const WeightState& weight) {
+  return weight.alive().pattern().second == 4 ? kNmProduct : kNmWideProduct;
+}
+double nm_forward_cost(const WeightState& weight, std::int64_t samples) {
+  const double entries = static_cast<double>(weight.alive().count());
+  return entries * (static_cast<double>(samples) * nm_product(weight) + kNmPacked + kListed);
+}
+double nm_weight_cost(const WeightState& weight, std::int64_t samples) {
+  const double entries = static_cast<double>(weight.trainable().count());
+  return entries * (static_cast<double>(samples) * nm_product(weight) + kNmPacked + kListed);
+}
+
 bool always(const WeightState&) { return true; }
 bool stores_everything(const WeightState& weight) { return weight.stored().count() == weight.stored().numel(); }
 bool stores_alive(const WeightState& weight) { return weight.stored().count() == weight.alive().count(); }
 bool stores_alive_groups(const WeightState& weight) {
   return stores_alive(weight) && weight.alive().count() > 0 && has_row_groups(weight.alive());
+}
+bool stores_full_groups(const WeightState& weight) {
+  return weight.dtype() == kFloat32 && stores_alive(weight) && has_full_groups(weight.alive());
+}
+bool trains_full_groups(const WeightState& weight) {
+  return stores_full_groups(weight) && weight.trainable().count() == weight.alive().count();
 }
 bool trains_groups(const WeightState& weight) {
   return weight.trainable().count() > 0 && has_row_groups(weight.trainable());
@@ -146,7 +170,33 @@ Tensor run_gathered_weight_gradient(const WeightState& weight, const LinearOpera
   return WeightState::gather(dense_weight_gradient(o.y, o.x), weight.trainable());
 }
 
-constexpr std::array<LinearCandidate, 4> kForward = {{
+Tensor run_nm_forward(const WeightState& weight, const LinearOperands& o) {
+  const auto structure = alive_places(weight);
+  const std::int64_t n = o.x.size(0), m = weight.shape()[0], k = weight.shape()[1];
+  const Tensor y = empty(n, m, weight);
+  cpu::nm_product(structure->view(), weight.values().data<float>(), n, o.x.data<float>(), k,
+                  o.bias.defined() ? o.bias.data<float>() : nullptr, y.data<float>(), m);
+  return y;
+}
+
+Tensor run_nm_data_gradient(const WeightState& weight, const LinearOperands& o) {
+  const auto structure = alive_order(weight);
+  const std::int64_t n = o.y.size(0), m = weight.shape()[0], k = weight.shape()[1];
+  const Tensor d_x = empty(n, k, weight);
+  cpu::nm_data_gradient(structure->view(), weight.values().data<float>(), n, o.y.data<float>(), m, d_x.data<float>(),
+                        k);
+  return d_x;
+}
+
+Tensor run_nm_weight_gradient(const WeightState& weight, const LinearOperands& o) {
+  const auto structure = alive_places(weight);
+  const std::int64_t n = o.x.size(0), m = weight.shape()[0], k = weight.shape()[1];
+  const Tensor gradient = Tensor::empty({weight.trainable().count()}, {.dtype = weight.dtype()});
+  cpu::nm_weight_gradient(structure->view(), n, o.y.data<float>(), m, o.x.data<float>(), k, gradient.data<float>());
+  return gradient;
+}
+
+constexpr std::array<LinearCandidate, 5> kForward = {{
     {"dense", stores_everything, dense_cost, run_dense_forward<false>},
     {"dense/expanded", always, expanded_cost, run_dense_forward<true>},
     {"csr/panel", stores_alive,
@@ -155,9 +205,10 @@ constexpr std::array<LinearCandidate, 4> kForward = {{
     {"csr/groups", stores_alive_groups,
      [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kGroupProduct); },
      run_csr_forward<true>},
+    {"nm", stores_full_groups, nm_forward_cost, run_nm_forward},
 }};
 
-constexpr std::array<LinearCandidate, 4> kDataGradient = {{
+constexpr std::array<LinearCandidate, 5> kDataGradient = {{
     {"dense", stores_everything, dense_cost, run_dense_data_gradient<false>},
     {"dense/expanded", always, expanded_cost, run_dense_data_gradient<true>},
     {"csc/panel", stores_alive,
@@ -166,9 +217,12 @@ constexpr std::array<LinearCandidate, 4> kDataGradient = {{
     {"csr/groups", stores_alive_groups,
      [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kGroupProduct); },
      run_grouped_data_gradient},
+    {"nm", stores_full_groups,
+     [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kNmSpread); },
+     run_nm_data_gradient},
 }};
 
-constexpr std::array<LinearCandidate, 3> kWeightGradient = {{
+constexpr std::array<LinearCandidate, 4> kWeightGradient = {{
     {"dense/gathered", always, expanded_cost, run_gathered_weight_gradient},
     {"sampled", always,
      [](const WeightState& weight, std::int64_t n) {
@@ -180,6 +234,7 @@ constexpr std::array<LinearCandidate, 3> kWeightGradient = {{
        return sparse_cost(weight, n, weight.trainable(), kGroupProduct);
      },
      run_sampled_weight_gradient<true>},
+    {"sampled/nm", trains_full_groups, nm_weight_cost, run_nm_weight_gradient},
 }};
 
 PassRegistries<LinearCandidate>& registries() {

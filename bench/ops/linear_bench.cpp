@@ -16,6 +16,7 @@
 #include <coppice/core/generator.h>
 #include <coppice/core/mask.h>
 #include <coppice/core/parallel.h>
+#include <coppice/sparsity/projection.h>
 
 #include <coppice/trainers/measure/clock.h>
 #include <coppice/trainers/measure/masks.h>
@@ -153,6 +154,13 @@ void add(const bench::Options& options) {
     layers.push_back({layer.str(), {s.m, s.k}});
     if (peers::has_eigen() && options.kernel == "all") add_eigen(s, layer.str());
     add_mask(options, layer.str(), s.n, Mask::all({s.m, s.k}));
+    for (const Pattern pattern : {Pattern::nm(2, 4), Pattern::nm(1, 4), Pattern::nm(2, 8)}) {
+      Generator generator(1);
+      std::ostringstream name;
+      name << layer.str() << '-' << pattern;
+      const double density = static_cast<double>(pattern.first) / pattern.second;
+      add_mask(options, name.str(), s.n, sparsity::random_mask({s.m, s.k}, pattern, density, generator));
+    }
   }
   for (const double sparsity : options.sparsities) {
     const auto masks = train::measure::draw_masks(options.masks, layers, sparsity);

@@ -33,8 +33,9 @@ std::ostream& operator<<(std::ostream& out, const Sizes& s) {
 /// One element, none of each kind, fewer than a group, a vector or a tile, sizes that none of them divides, more
 /// samples than a panel, more rows than a chunk, and more columns than a block.
 std::vector<Sizes> sizes() {
-  return {{1, 1, 1},   {0, 8, 16},  {5, 0, 16},   {5, 8, 0},    {3, 3, 5},    {7, 4, 9},    {9, 13, 31},
-          {25, 18, 7}, {65, 8, 33}, {49, 10, 17}, {131, 7, 70}, {300, 12, 5}, {10, 270, 3}, {6, 14, 1100}};
+  return {{1, 1, 1},    {0, 8, 16},    {5, 0, 16},    {5, 8, 0},    {3, 3, 5},    {7, 4, 9},
+          {9, 13, 31},  {25, 18, 7},   {65, 8, 33},   {49, 10, 17}, {131, 7, 70}, {300, 12, 5},
+          {10, 270, 3}, {6, 14, 1100}, {37, 150, 24}, {6, 140, 72}, {3, 20, 136}};
 }
 
 Tensor integers(const Shape& shape, DType dtype, Generator& generator) {
@@ -60,15 +61,14 @@ Mask random_blocks(const Shape& shape, std::int64_t rows, std::int64_t columns, 
                              : mask.with_pattern(Pattern::block(static_cast<int>(rows), static_cast<int>(columns)));
 }
 
-/// Two of every eight neighbours of a row.
-Mask two_of_eight(const Shape& shape, Generator& generator) {
+/// n of every m neighbours of a row.
+Mask random_groups(const Shape& shape, int n, int m, Generator& generator) {
   std::vector<std::int64_t> positions;
-  for (std::int64_t first = 0; first < shape.numel(); first += 8) {
-    const auto one = static_cast<std::int64_t>(generator.below(8));
-    positions.push_back(first + one);
-    positions.push_back(first + (one + 1 + static_cast<std::int64_t>(generator.below(7))) % 8);
+  for (std::int64_t first = 0; first < shape.numel(); first += m) {
+    const Mask group = Mask::random({m}, n, generator);
+    group.for_each([&](std::int64_t place, std::int64_t) { positions.push_back(first + place); });
   }
-  return Mask::from_positions(shape, positions).with_pattern(Pattern::nm(2, 8));
+  return Mask::from_positions(shape, positions).with_pattern(Pattern::nm(n, m));
 }
 
 /// a (rows, depth) · b (depth, columns) by the definition; element(matrix, i, j) may transpose.
@@ -143,11 +143,15 @@ TEST(LinearCandidates, MatchTheDefinitionExactlyOnEveryInstructionSet) {
         seen.merge(check(s, Tensor::masked(dense, random_blocks(dense.shape(), 8, 1, 20, generator))));
         seen.merge(check(s, Tensor::masked(dense, random_blocks(dense.shape(), 4, 1, 35, generator))));
         seen.merge(check(s, Tensor::masked(dense, random_blocks(dense.shape(), 8, 8, 30, generator))));
-        if (s.k % 8 == 0) seen.merge(check(s, Tensor::masked(dense, two_of_eight(dense.shape(), generator))));
+        for (const auto& [n, m] : {std::pair{1, 4}, std::pair{2, 4}, std::pair{3, 4}, std::pair{1, 8}, std::pair{2, 8},
+                                   std::pair{3, 8}, std::pair{4, 8}, std::pair{2, 5}}) {
+          if (s.k % m != 0) continue;
+          seen.merge(check(s, Tensor::masked(dense, random_groups(dense.shape(), n, m, generator))));
+        }
       }
     }
     EXPECT_EQ(seen, (std::set<std::string>{"dense", "dense/expanded", "dense/gathered", "csr/panel", "csc/panel",
-                                           "csr/groups", "sampled", "sampled/groups"}));
+                                           "csr/groups", "sampled", "sampled/groups", "nm", "sampled/nm"}));
   });
 }
 
@@ -182,6 +186,26 @@ TEST(LinearCandidates, BlocksTakeTheirOwnKernels) {
   EXPECT_EQ(chosen(FlopPhase::Forward, pairs, 64), "csr/panel");
   EXPECT_EQ(chosen(FlopPhase::DataGradient, pairs, 64), "csc/panel");
   EXPECT_EQ(chosen(FlopPhase::WeightGradient, pairs, 64), "sampled");
+}
+
+TEST(LinearCandidates, NmTakesItsOwnKernelsWhereGroupsAreFull) {
+  Generator generator(8);
+  const Mask full = random_groups({300, 784}, 2, 4, generator);
+  EXPECT_EQ(chosen(FlopPhase::Forward, full, 64), "nm");
+  EXPECT_EQ(chosen(FlopPhase::DataGradient, full, 64), "nm");
+  EXPECT_EQ(chosen(FlopPhase::WeightGradient, full, 64), "sampled/nm");
+  const Mask one_less = full - Mask::from_positions(full.shape(), std::vector<std::int64_t>{full.select(9)});
+  EXPECT_EQ(one_less.pattern(), Pattern::nm(2, 4));
+  for (const FlopPhase phase : {FlopPhase::Forward, FlopPhase::DataGradient, FlopPhase::WeightGradient}) {
+    EXPECT_FALSE(std::string(chosen(phase, one_less, 64)).ends_with("nm"));
+  }
+  // What is trained of it is sampled by the unstructured kernel.
+  const Tensor weight =
+      Tensor::masked(integers({12, 16}, kFloat32, generator), random_groups({12, 16}, 2, 4, generator));
+  WeightState& state = weight.weight_state();
+  state.set_trainable(state.alive() & random_blocks({12, 16}, 1, 1, 50, generator));
+  const std::set<std::string> seen = check({9, 12, 16}, weight);
+  EXPECT_TRUE(seen.contains("nm") && seen.contains("sampled") && !seen.contains("sampled/nm"));
 }
 
 /// The plan that gives what `run` does to the kernels of row groups.
