@@ -1,4 +1,5 @@
 #include <coppice/ops/batch_norm.h>
+#include <coppice/ops/layer_norm.h>
 
 #include "tests/golden/families.h"
 
@@ -36,6 +37,16 @@ Table norms() {
        })},
       {"batch_norm_relu", batch_norm_with([](const Tensors& x, T mean, T variance, const BatchNormOptions& how) {
          return batch_norm_relu(x.at(0), x.at(1), x.at(2), mean, variance, how, x.at(3));
+       })},
+      {"layer_norm", with_options([](const Tensors& x, const Options& options) {
+         return layer_norm(x.at(0), Shape(options.integers("normalized_shape")), x.at(1), x.at(2),
+                           {.eps = options.number("eps")});
+       })},
+      {"group_norm", with_options([](const Tensors& x, const Options& options) {
+         return group_norm(x.at(0), options.integer("groups"), x.at(1), x.at(2));
+       })},
+      {"instance_norm", with_options([](const Tensors& x, const Options&) {
+         return instance_norm(x.at(0), Tensor(), Tensor(), x.at(1), x.at(2));
        })},
   };
 }

@@ -1,11 +1,12 @@
 """Normalisations."""
 
+from collections.abc import Callable
 from typing import Optional
 
 import torch
 from torch.nn import functional
 
-from golden import F32, F64, Family, Terms
+from golden import F32, F64, Family, Largest, Terms
 
 family = Family("norms", seed=5)
 
@@ -70,6 +71,46 @@ def batch_norm_cases() -> None:
         batch_norm_case(4, dtype, index % 3 != 0, affine=True, tracked=True, rectified=rectified)
 
 
+def record(op: str, function: Callable, operands: list, options: dict) -> None:
+    family.case(op, function, operands, options, ulps=16, magnitude=Largest())
+
+
+def layer_norm_cases() -> None:
+    for index in range(20):
+        dtype, shape = [F32, F64][index % 2], family.shape(1 + index % 3, 3, 6)
+        normalized = shape[-(1 + family.below(len(shape))) :]
+        x = family.normal(shape, dtype) * 2 + 1
+        weight = family.uniform(0.5, 2, normalized, dtype) if index % 3 else None
+        bias = family.normal(normalized, dtype) if index % 3 == 1 else None
+        eps = family.choose([1e-5, 1e-3])
+        normalise = lambda x, w, b: functional.layer_norm(x, normalized, w, b, eps)
+        record("layer_norm", normalise, [x, weight, bias], {"normalized_shape": normalized, "eps": eps})
+
+
+def group_norm_cases() -> None:
+    for index in range(16):
+        dtype, groups = [F32, F64][index % 2], 1 + family.below(3)
+        channels = groups * (1 + family.below(3))
+        x = family.normal([1 + family.below(3), channels, *family.shape(index % 3, 2, 4), 4], dtype) * 2 + 1
+        weight = family.uniform(0.5, 2, [channels], dtype) if index % 3 else None
+        bias = family.normal([channels], dtype) if index % 3 else None
+        normalise = lambda x, w, b: functional.group_norm(x, groups, w, b)
+        record("group_norm", normalise, [x, weight, bias], {"groups": groups})
+
+
+def instance_norm_cases() -> None:
+    for index in range(10):
+        dtype, channels = [F32, F64][index % 2], 1 + family.below(3)
+        x = family.normal([1 + family.below(3), channels, *family.shape(1 + index % 2, 3, 4)], dtype) * 2 + 1
+        weight = family.uniform(0.5, 2, [channels], dtype) if index % 3 else None
+        bias = family.normal([channels], dtype) if index % 3 else None
+        normalise = lambda x, w, b: functional.instance_norm(x, weight=w, bias=b)
+        record("instance_norm", normalise, [x, weight, bias], {})
+
+
 if __name__ == "__main__":
     batch_norm_cases()
+    layer_norm_cases()
+    group_norm_cases()
+    instance_norm_cases()
     family.write()

@@ -1,4 +1,5 @@
 #include <coppice/ops/pool2d.h>
+#include <coppice/ops/pyramid_pool.h>
 
 #include <array>
 #include <cstdint>
@@ -40,6 +41,9 @@ Table pools() {
       {"max_pool2d", with_options(max_pool, /*takes_blocked=*/true)},
       {"avg_pool2d", with_options(avg_pool, /*takes_blocked=*/true)},
       {"adaptive_avg_pool2d", with_options(adaptive_avg_pool, /*takes_blocked=*/true)},
+      {"pyramid_pool", with_options([](const Tensors& x, const Options& options) {
+         return pyramid_pool(x.at(0), options.integers("sizes"));
+       })},
   };
 }
 

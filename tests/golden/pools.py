@@ -61,8 +61,17 @@ def adaptive_cases() -> None:
         family.case("adaptive_avg_pool2d", pool, [x], {"output": output}, ulps=4, magnitude=Products())
 
 
+def pyramid_cases() -> None:
+    for index in range(8):
+        x = family.normal([1 + family.below(2), 1 + family.below(3), *family.shape(2, 4, 9)], [F32, F64][index % 2])
+        sizes = [[1, 2, 3, 6], [1], [4, 2], [5, 7, 1]][index % 4]
+        pool = lambda x: [functional.adaptive_avg_pool2d(x, size) for size in sizes]
+        family.case("pyramid_pool", pool, [x], {"sizes": sizes}, ulps=4, magnitude=Products())
+
+
 if __name__ == "__main__":
     max_pool2d_cases()
     avg_pool2d_cases()
     adaptive_cases()
+    pyramid_cases()
     family.write()
