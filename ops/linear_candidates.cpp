@@ -46,9 +46,11 @@ constexpr double kSlotProduct = 1.6;     ///< the same, the value found through 
 constexpr double kSampledProduct = 1.6;  ///< one trainable weight × one sample
 constexpr double kGroupProduct = 1.2;    ///< as kSparseProduct, where rows share their columns
 constexpr double kNmProduct = 1.35;      ///< one alive weight of N:4 × one sample
-constexpr double kNmWideProduct = 1.9;   ///< the same of N:8, which takes two shuffles
-constexpr double kNmSpread = 1.3;        ///< as kSlotProduct, where rows of the same places are taken together
-constexpr double kNmPacked = 12.0;       ///< one weight and its shuffle packed
+constexpr double kNmSampled = 1.5;       ///< one trainable weight of N:4 × one sample
+constexpr double kNmWide = 2.4;          ///< either of N:8, which takes two shuffles
+constexpr double kNmSpread = 1.3;        ///< as kSlotProduct, where many rows of 2:4 have the same places
+constexpr double kNmScattered = 2.0;     ///< the same where few do, or one line of dY serves one weight
+constexpr double kNmPacked = 20.0;       ///< one weight and its shuffle packed, and its part in listing the places
 constexpr double kTransposed = 10.0;     ///< one activation moved into or out of a panel
 constexpr double kPacked = 8.0;          ///< one dense weight packed, expanded or gathered
 constexpr double kListed = 24.0;         ///< one weight's part in building a structure, spread over the steps it serves
@@ -68,16 +70,13 @@ double sparse_cost(const WeightState& weight, std::int64_t samples, const Mask& 
   return n * (entries * product + (rows(weight) + columns(weight)) * kTransposed) + entries * kListed;
 }
 
-double nm_product(const WeightState& weight) {
-  return weight.alive().pattern().second == 4 ? kNmProduct : kNmWideProduct;
+double nm_cost(const WeightState& weight, std::int64_t samples, double product) {
+  const double each = weight.alive().pattern().second == 4 ? product : kNmWide;
+  return static_cast<double>(weight.alive().count()) * (static_cast<double>(samples) * each + kNmPacked);
 }
-double nm_forward_cost(const WeightState& weight, std::int64_t samples) {
-  const double entries = static_cast<double>(weight.alive().count());
-  return entries * (static_cast<double>(samples) * nm_product(weight) + kNmPacked + kListed);
-}
-double nm_weight_cost(const WeightState& weight, std::int64_t samples) {
-  const double entries = static_cast<double>(weight.trainable().count());
-  return entries * (static_cast<double>(samples) * nm_product(weight) + kNmPacked + kListed);
+double nm_spread_cost(const WeightState& weight, std::int64_t samples) {
+  const bool pairs = weight.alive().pattern() == Pattern::nm(2, 4);
+  return sparse_cost(weight, samples, weight.alive(), pairs ? kNmSpread : kNmScattered);
 }
 
 bool always(const WeightState&) { return true; }
@@ -205,7 +204,8 @@ constexpr std::array<LinearCandidate, 5> kForward = {{
     {"csr/groups", stores_alive_groups,
      [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kGroupProduct); },
      run_csr_forward<true>},
-    {"nm", stores_full_groups, nm_forward_cost, run_nm_forward},
+    {"nm", stores_full_groups, [](const WeightState& weight, std::int64_t n) { return nm_cost(weight, n, kNmProduct); },
+     run_nm_forward},
 }};
 
 constexpr std::array<LinearCandidate, 5> kDataGradient = {{
@@ -217,9 +217,7 @@ constexpr std::array<LinearCandidate, 5> kDataGradient = {{
     {"csr/groups", stores_alive_groups,
      [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kGroupProduct); },
      run_grouped_data_gradient},
-    {"nm", stores_full_groups,
-     [](const WeightState& weight, std::int64_t n) { return sparse_cost(weight, n, weight.alive(), kNmSpread); },
-     run_nm_data_gradient},
+    {"nm", stores_full_groups, nm_spread_cost, run_nm_data_gradient},
 }};
 
 constexpr std::array<LinearCandidate, 4> kWeightGradient = {{
@@ -234,7 +232,8 @@ constexpr std::array<LinearCandidate, 4> kWeightGradient = {{
        return sparse_cost(weight, n, weight.trainable(), kGroupProduct);
      },
      run_sampled_weight_gradient<true>},
-    {"sampled/nm", trains_full_groups, nm_weight_cost, run_nm_weight_gradient},
+    {"sampled/nm", trains_full_groups,
+     [](const WeightState& weight, std::int64_t n) { return nm_cost(weight, n, kNmSampled); }, run_nm_weight_gradient},
 }};
 
 PassRegistries<LinearCandidate>& registries() {
