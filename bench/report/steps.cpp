@@ -10,8 +10,8 @@
 namespace coppice::bench {
 namespace {
 
-constexpr double kWidth = 640.0, kHeight = 360.0, kLeft = 56.0, kRight = 190.0, kTop = 28.0, kBottom = 44.0;
-constexpr double kLow = 0.25, kHigh = 16.0;  // of the ratio
+constexpr double kWidth = 680.0, kHeight = 360.0, kLeft = 56.0, kRight = 230.0, kTop = 28.0, kBottom = 44.0;
+constexpr double kLow = 0.5;  // of the ratios shown
 constexpr const char* kColours[] = {"#1b7f5c", "#b35900", "#6a4bb0"};
 
 std::string percent(double sparsity) {
@@ -24,8 +24,9 @@ double x_of(std::size_t index) {
   return kLeft +
          (kWidth - kLeft - kRight) * static_cast<double>(index) / static_cast<double>(std::size(kStepSparsities) - 1);
 }
-double y_of(double ratio) {
-  const double place = std::log(std::clamp(ratio, kLow, kHigh) / kLow) / std::log(kHigh / kLow);
+/// On an axis that ends at `high`.
+double y_of(double ratio, double high) {
+  const double place = std::log(std::max(ratio, kLow) / kLow) / std::log(high / kLow);
   return kHeight - kBottom - (kHeight - kTop - kBottom) * place;
 }
 
@@ -65,6 +66,10 @@ std::string step_picture(const GroupResult& steps) {
   bool any = false;
   double legend = kTop + 12.0;
   const std::vector<std::string> networks = networks_of(steps);
+  double high = 2.0;
+  for (const Row& row : steps.rows) {
+    while (row.threads == 1 && row.measured() && row.ratio.value > high) high *= 2.0;
+  }
   for (std::size_t n = 0; n < networks.size(); ++n) {
     for (const char* masks : {"ERK", "uniform"}) {
       const bool dashed = std::string(masks) == "uniform";
@@ -73,9 +78,9 @@ std::string step_picture(const GroupResult& steps) {
         const double sparsity = kStepSparsities[i];
         const Row* const row = find(steps, step_row_name(networks[n], sparsity == 0.0 ? "dense" : masks, sparsity));
         if (row == nullptr) continue;
-        points << x_of(i) << ',' << y_of(row->ratio.value) << ' ';
-        lines << "<circle cx='" << x_of(i) << "' cy='" << y_of(row->ratio.value) << "' r='3' fill='" << kColours[n % 3]
-              << "'><title>" << row->what << ": " << row->ratio.value << "</title></circle>\n";
+        points << x_of(i) << ',' << y_of(row->ratio.value, high) << ' ';
+        lines << "<circle cx='" << x_of(i) << "' cy='" << y_of(row->ratio.value, high) << "' r='3' fill='"
+              << kColours[n % 3] << "'><title>" << row->what << ": " << row->ratio.value << "</title></circle>\n";
         any = true;
       }
       const std::string style = std::string("fill='none' stroke='") + kColours[n % 3] + "' stroke-width='1.5'" +
@@ -91,12 +96,11 @@ std::string step_picture(const GroupResult& steps) {
   std::ostringstream out;
   out << "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 " << kWidth << ' ' << kHeight
       << "' font-family='sans-serif' font-size='11' fill='#333'>\n<title>Training steps per second over PyTorch's "
-         "dense "
-         "ones</title>\n<rect width='100%' height='100%' fill='#fff'/>\n";
-  for (double ratio = kLow; ratio <= kHigh; ratio *= 2.0) {
-    out << "<line x1='" << kLeft << "' x2='" << kWidth - kRight << "' y1='" << y_of(ratio) << "' y2='" << y_of(ratio)
-        << "' stroke='" << (ratio == 1.0 ? "#888" : "#ddd") << "'/>\n<text x='" << kLeft - 6.0 << "' y='"
-        << y_of(ratio) + 4.0 << "' text-anchor='end'>" << ratio << "</text>\n";
+         "dense ones</title>\n<rect width='100%' height='100%' fill='#fff'/>\n";
+  for (double ratio = kLow; ratio <= high; ratio *= 2.0) {
+    out << "<line x1='" << kLeft << "' x2='" << kWidth - kRight << "' y1='" << y_of(ratio, high) << "' y2='"
+        << y_of(ratio, high) << "' stroke='" << (ratio == 1.0 ? "#888" : "#ddd") << "'/>\n<text x='" << kLeft - 6.0
+        << "' y='" << y_of(ratio, high) + 4.0 << "' text-anchor='end'>" << ratio << "</text>\n";
   }
   for (std::size_t i = 0; i < std::size(kStepSparsities); ++i) {
     out << "<text x='" << x_of(i) << "' y='" << kHeight - kBottom + 16.0 << "' text-anchor='middle'>"
