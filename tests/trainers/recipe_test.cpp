@@ -153,9 +153,10 @@ TEST(Build, MakesWhatTheRecipeNames) {
   }
   Recipe recipe;
   recipe.model.name = "mpl";
-  expect_error([&] { build_model(recipe); },
-               "[recipe] model.name expects one of mlp, mnist_cnn, resnet18, resnet34, resnet50, resnet101, resnet152, "
-               "resnet20, resnet32, resnet56, wide_resnet22, mobilenet_v1, mobilenet_v2; got 'mpl'; did you mean 'mlp'?");
+  expect_error(
+      [&] { build_model(recipe); },
+      "[recipe] model.name expects one of mlp, mnist_cnn, resnet18, resnet34, resnet50, resnet101, resnet152, "
+      "resnet20, resnet32, resnet56, wide_resnet22, mobilenet_v1, mobilenet_v2; got 'mpl'; did you mean 'mlp'?");
   recipe.model.name = "resnet18";
   expect_error([&] { build_model(recipe); },
                "[recipe] resnet18 expects model.classes and model.channels above 0; got 0 and 0");
