@@ -13,6 +13,8 @@
 #include <coppice/ops/cross_entropy.h>
 #include <coppice/ops/deform_conv2d.h>
 #include <coppice/ops/diagonal.h>
+#include <coppice/ops/dropout.h>
+#include <coppice/ops/einsum.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/embedding.h>
 #include <coppice/ops/exponential.h>
@@ -44,6 +46,7 @@
 #include <coppice/ops/roll.h>
 #include <coppice/ops/rounding.h>
 #include <coppice/ops/scan.h>
+#include <coppice/ops/similarity.h>
 #include <coppice/ops/softmax.h>
 #include <coppice/ops/sort.h>
 #include <coppice/ops/split.h>

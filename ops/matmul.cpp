@@ -129,4 +129,11 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return matmul(left, right).reshape(shape);
 }
 
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  COPPICE_CHECK(a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0),
+                "[bmm] expects two stacks of as many matrices; got ", a.shape(), " and ", b.shape(),
+                "; matmul broadcasts");
+  return matmul(a, b);
+}
+
 }  // namespace coppice

@@ -9,6 +9,9 @@ namespace coppice {
 /// are batches that broadcast. Differentiable any number of times. Counts no FLOPs: layers do.
 COPPICE_API Tensor matmul(const Tensor& a, const Tensor& b);
 
+/// As matmul, of (b, n, k) and (b, k, m) alone: nothing broadcasts.
+COPPICE_API Tensor bmm(const Tensor& a, const Tensor& b);
+
 /// The shape of matmul(a, b). Throws `[matmul] …` where there is none.
 COPPICE_API Shape check_matmul(const Tensor& a, const Tensor& b);
 
