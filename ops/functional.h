@@ -7,6 +7,7 @@
 #include <coppice/ops/attention.h>
 #include <coppice/ops/batch_norm.h>
 #include <coppice/ops/cat.h>
+#include <coppice/ops/conv1d.h>
 #include <coppice/ops/conv2d.h>
 #include <coppice/ops/correlation.h>
 #include <coppice/ops/cross_correlation.h>
