@@ -35,7 +35,8 @@ for name in libcoppice libcoppice_train; do
   [[ "$soname" == "$name.so.$abi" ]] || fail "$name.so calls itself '$soname', not $name.so.$abi"
   [[ "$(readlink -f "$libdir/$name.so.$abi")" == "$libdir/$name.so.$version" ]] || fail "$name.so.$abi leads elsewhere"
 done
-readelf -d "$libdir/libcoppice_train.so" | grep -q "NEEDED.*libcoppice.so.$abi" || fail "libcoppice_train.so names no libcoppice"
+# Read whole: grep -q would close a pipe while the program still writes, which pipefail takes for a failure.
+grep -q "NEEDED.*libcoppice.so.$abi" <<<"$(readelf -d "$libdir/libcoppice_train.so")" || fail "libcoppice_train.so names no libcoppice"
 
 export PKG_CONFIG_PATH=$libdir/pkgconfig
 [[ "$(pkg-config --modversion coppice)" == "$version" ]] || fail "coppice.pc has another version"
@@ -54,6 +55,6 @@ compile train static "${flags[@]}"
 for program in "$work"/programs/*; do "$program"; done
 for program in main train; do
   if ldd "$work/programs/$program-static" | grep libcoppice; then fail "$program-static needs a shared libcoppice"; fi
-  ldd "$work/programs/$program-shared" | grep -q "libcoppice.so.$abi => $libdir" || fail "$program-shared loads another libcoppice"
+  [[ $(ldd "$work/programs/$program-shared") == *"libcoppice.so.$abi => $libdir"* ]] || fail "$program-shared loads another libcoppice"
 done
 rm -rf "$work"
