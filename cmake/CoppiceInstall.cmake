@@ -24,7 +24,7 @@ set(COPPICE_INTERNAL_HEADERS
     core/cpu_limit.h core/remap.h core/io/masked_view.h core/io/safetensors_header.h core/io/pickle.h core/io/stored_zip.h
     autograd/accumulate.h autograd/pointer_map.h autograd/selection.h
     models/nn/evaluation.h
-    ops/candidate_registry.h ops/conv2d_costs.h ops/conv2d_passes.h ops/filter_structure.h ops/nm_structure.h ops/functors.h ops/map.h
+    ops/candidate_registry.h ops/conv2d_costs.h ops/conv2d_gradient.h ops/conv2d_passes.h ops/filter_structure.h ops/nm_structure.h ops/functors.h ops/map.h
     ops/functors_activation.h ops/functors_discrete.h ops/functors_math.h ops/functors_wide.h ops/record_elementwise.h
     ops/reduce_dims.h
     models/convolution_layers.h ops/packed_filters.h ops/rearrange.h ops/resample.h ops/rows.h ops/sparse_structure.h

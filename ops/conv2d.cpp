@@ -7,6 +7,7 @@
 #include <coppice/core/weight_state.h>
 #include <coppice/ops/activation.h>
 #include <coppice/ops/conv2d_candidates.h>
+#include <coppice/ops/conv2d_gradient.h>
 #include <coppice/ops/cpu/elementwise.h>
 #include <coppice/ops/elementwise.h>
 #include <coppice/ops/memory_format.h>
@@ -215,6 +216,11 @@ Shape check_conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias
                   bias.dtype());
   }
   return output;
+}
+
+Tensor detail::conv2d_data_gradient(const Tensor& d_output, const Tensor& weight, const Shape& input_shape,
+                                    const Conv2dOptions& options) {
+  return data_gradient(d_output, weight, input_shape, options);
 }
 
 Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {

@@ -9,6 +9,7 @@
 #include <coppice/ops/cat.h>
 #include <coppice/ops/conv1d.h>
 #include <coppice/ops/conv2d.h>
+#include <coppice/ops/conv_transpose2d.h>
 #include <coppice/ops/correlation.h>
 #include <coppice/ops/cross_correlation.h>
 #include <coppice/ops/cross_entropy.h>
